@@ -640,12 +640,16 @@ class StatusResponse(_message.Message):
 
     @_builtins.property
     def guests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The branches whose edits fold into the files here; guests about whom the user has yet to decide, and who are kept out."""
+        """The branches whose edits fold into the files here."""
 
     @_builtins.property
-    def waiting_guests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def waiting_guests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Guests about whom the user has yet to decide."""
+
     @_builtins.property
-    def guests_kept_out(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def guests_kept_out(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Guests whose edits the user keeps out."""
+
     @_builtins.property
     def paused(self) -> _containers.RepeatedCompositeFieldContainer[Global___PausedFile]: ...
     @_builtins.property

@@ -579,7 +579,8 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Guests(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Decide about a guest, or list the guests of a branch.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

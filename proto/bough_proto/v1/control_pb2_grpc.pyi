@@ -122,6 +122,7 @@ class ControlServiceStub:
     Stay: _grpc.UnaryUnaryMultiCallable[_control_pb2.StayRequest, _control_pb2.StayResponse]
     """Keep a branch folded into the files, or list such branches."""
     Guests: _grpc.UnaryUnaryMultiCallable[_control_pb2.GuestsRequest, _control_pb2.GuestsResponse]
+    """Decide about a guest, or list the guests of a branch."""
     PauseSharing: _grpc.UnaryUnaryMultiCallable[_control_pb2.PauseSharingRequest, _control_pb2.PauseSharingResponse]
     """Stop sharing with the team, or resume it."""
     ListPurges: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]
@@ -231,6 +232,7 @@ class ControlServiceAsyncStub(ControlServiceStub):
     Stay: _aio.UnaryUnaryMultiCallable[_control_pb2.StayRequest, _control_pb2.StayResponse]  # type: ignore[assignment]
     """Keep a branch folded into the files, or list such branches."""
     Guests: _aio.UnaryUnaryMultiCallable[_control_pb2.GuestsRequest, _control_pb2.GuestsResponse]  # type: ignore[assignment]
+    """Decide about a guest, or list the guests of a branch."""
     PauseSharing: _aio.UnaryUnaryMultiCallable[_control_pb2.PauseSharingRequest, _control_pb2.PauseSharingResponse]  # type: ignore[assignment]
     """Stop sharing with the team, or resume it."""
     ListPurges: _aio.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]  # type: ignore[assignment]
@@ -588,7 +590,8 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _control_pb2.GuestsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_control_pb2.GuestsResponse, _abc.Awaitable[_control_pb2.GuestsResponse]]: ...
+    ) -> _typing.Union[_control_pb2.GuestsResponse, _abc.Awaitable[_control_pb2.GuestsResponse]]:
+        """Decide about a guest, or list the guests of a branch."""
 
     @_abc_1.abstractmethod
     def PauseSharing(
