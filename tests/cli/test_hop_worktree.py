@@ -137,7 +137,7 @@ def test_a_shell_there_says_where_one_is_afterwards(pair: tuple[Member, Member],
 
 def test_the_record_names_the_worktree(pair: tuple[Member, Member]) -> None:
     _, bob = pair
-    told = bob.told("hop", "alice", "--worktree", "--at", "1s")
+    told = bob.told("hop", "alice", "--worktree", "--at", "0s")
     assert Path(told["worktree"]).is_dir() and (told["name"], told["kind"]) == ("alice", "still")
 
 

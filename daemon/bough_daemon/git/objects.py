@@ -374,7 +374,8 @@ class Objects:
         oid = hashlib.sha1(whole).hexdigest()
         if not self.owns(oid):
             folder = os.path.join(self.folder, oid[:2])
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            with suppress(FileExistsError):
+                os.mkdir(folder, mode=0o700)
             write_whole(os.path.join(folder, oid[2:]), zlib.compress(whole, 0))
             self.heavy_bytes += len(data)
         return oid

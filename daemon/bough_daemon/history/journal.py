@@ -105,8 +105,9 @@ class Journal:
 
     @classmethod
     def of(cls, folder: str, worktree: Worktree) -> Journal:
-        """Return the journal of a worktree, below `folder`; each linked worktree has its own."""
-        os.makedirs(os.path.join(folder, FOLDER), mode=0o700, exist_ok=True)
+        """Return the journal of a worktree, below `folder`, which has to be there; each linked worktree has its own."""
+        with suppress(FileExistsError):
+            os.mkdir(os.path.join(folder, FOLDER), mode=0o700)
         return cls(os.path.join(folder, FOLDER, worktree.record_name + ENDING))
 
     @classmethod

@@ -145,7 +145,7 @@ class Store:
 
     def check_there(self) -> None:
         """Raise StoreGone if the store was moved or removed; it is never recreated under a live branch."""
-        if not os.path.isdir(self.path):
+        if not os.path.isfile(os.path.join(self.path, "HEAD")):
             raise StoreGone(f"{self.folder} was moved or removed", folder=self.folder)
 
     def is_replaced(self) -> bool:

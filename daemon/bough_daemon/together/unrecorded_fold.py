@@ -107,5 +107,6 @@ def _begun(live: LiveWorktree) -> Begun | None:
 
 def _path(live: LiveWorktree) -> str:
     folder = os.path.join(live.store.folder, FOLDER)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, mode=0o700)  # never the store itself, which may have been moved away
     return os.path.join(folder, f"{live.worktree.record_name}.json")
