@@ -152,10 +152,12 @@ class Store:
         """Return whether another store, or another repository without one, is now at this path."""
         if not os.path.isdir(self.common_dir):
             return False
-        try:
-            return os.stat(self.path).st_ino != self._inode
-        except FileNotFoundError:
-            return os.stat(self.common_dir).st_ino != self._common_inode
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(self.path).st_ino == self._inode:
+                return False
+            if os.path.isfile(os.path.join(self.path, "HEAD")):  # not only a folder that a late write made
+                return True
+        return os.stat(self.common_dir).st_ino != self._common_inode
 
     def refresh(self) -> None:
         """Open the databases again: until then, the descriptors of removed packs stay open."""

@@ -180,7 +180,11 @@ def descriptors() -> list[str]:
 
 def children() -> list[str]:
     """Return the processes that this one has started and that have not ended."""
-    return [pid for task in Path("/proc/self/task").iterdir() for pid in Path(f"{task}/children").read_text().split()]
+    found = list[str]()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # the thread has ended meanwhile
+            found += Path(f"{task}/children").read_text().split()
+    return found
 
 
 def threads() -> set[str]:
