@@ -205,9 +205,9 @@ def _enter(
     check_no_repository(live, snapshot.tree, tree, f"{theirs.name}'s branch")
     worktree, old = live.worktree, live.worktree.head()
     commits = _commits_made(live, there, old)
-    objects, only = live.store.objects, index_only(live, snapshot.tree, tree)
-    entries = only.entries(objects, objects.commit(theirs.base).tree, tree)
-    wanted = overlooked(live, objects.commit(theirs.base).tree, tree) - only.outside
+    base = live.store.objects.commit(theirs.base).tree
+    only = index_only(live, snapshot.tree, tree, base)
+    wanted = overlooked(live, base, tree) - only.outside
     head = Head(None, theirs.base)
     change = Transaction(
         command=f"hop {theirs.name}",
@@ -216,9 +216,9 @@ def _enter(
         head=head,
         refs={commits: (None, old.commit)} if commits is not None else {},
         index=lambda: index.moved_to(
-            worktree, theirs.base, hidden=only.hidden, wanted=wanted, entries=entries, outside=only.outside
+            worktree, theirs.base, hidden=only.hidden, wanted=wanted, entries=only.entries, outside=only.outside
         ),
-        given=[theirs.base, *only.named(entries)],
+        given=[theirs.base, *only.given],
         spared=only.spared,
         placed=placed_by(live, there, snapshot) if there is not None else (),
         hop=Hop(

@@ -640,12 +640,13 @@ def _moves(landing: _Landing, made: _Made, authorship: str) -> tuple[Moves, str 
 def _follow_here(landing: _Landing, made: _Made, now: Snapshot, placed: Merged, moves: Moves) -> None:
     """Update files and index to follow the branch that HEAD is on."""
     live = landing.live
-    objects, only = live.store.objects, index_only(live, now.tree, placed.tree)
-    only.check(placed.stages)
-    entries = only.entries(objects, objects.commit(made.commit).tree, placed.tree)
+    landed = live.store.objects.commit(made.commit).tree
+    only = index_only(live, now.tree, placed.tree, landed).without(placed.stages)
 
     def index_there() -> bytes:
-        data = index.at_commit(live.worktree, made.commit, hidden=only.hidden, entries=entries, outside=only.outside)
+        data = index.at_commit(
+            live.worktree, made.commit, hidden=only.hidden, entries=only.entries, outside=only.outside
+        )
         data = landing.staging.over(live.worktree, live.store.objects, made.commit, data)
         return index.changed(live.worktree, placed.stages, data=data) if placed.stages else data
 
@@ -655,7 +656,7 @@ def _follow_here(landing: _Landing, made: _Made, now: Snapshot, placed: Merged, 
         said=_said(landing),
         refs=moves,
         index=index_there,
-        given=[made.commit, *(stage.entry.oid for stage in placed.stages), *only.named(entries)],
+        given=[made.commit, *(stage.entry.oid for stage in placed.stages), *only.given],
         spared=only.spared,
         continues=made.scene.operation if made.scene is not None else None,
     )

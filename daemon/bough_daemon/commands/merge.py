@@ -334,19 +334,15 @@ def _bring(live: LiveWorktree, mine: Snapshot, name: str, brought: str, merged: 
     if merged.result == "same":
         record()
         return
-    only = index_only(live, mine.tree, merged.tree)
-    only.check(merged.stages)
-    unmerged = {stage.path for stage in merged.stages}
-    entries = only.entries(live.store.objects, mine.tree, merged.tree)
-    entries = {path: entry for path, entry in entries.items() if path not in unmerged}
+    only = index_only(live, mine.tree, merged.tree).without(merged.stages)
     wanted = overlooked(live, mine.tree, merged.tree) - only.outside
-    index = partial(changed, live.worktree, merged.stages, wanted=wanted, entries=entries, outside=only.outside)
+    index = partial(changed, live.worktree, merged.stages, wanted=wanted, entries=only.entries, outside=only.outside)
     change = Transaction(
         command=event,
         picture=FileState(merged.tree),
         said=f"bough: {event}",
-        index=index if merged.stages or wanted or entries else None,
-        given=[*(stage.entry.oid for stage in merged.stages), *only.named(entries)],
+        index=index if merged.stages or wanted or only.entries else None,
+        given=[*(stage.entry.oid for stage in merged.stages), *only.given],
         spared=only.spared,
     )
     carry_out(live, change, mine, record)

@@ -84,13 +84,12 @@ def _restore(
         raise NothingToRestore("nothing to restore: the files already match that snapshot")
     origins = {path: source.oid for path, source in sources.items()}
     only = index_only(live, snapshot.tree, tree)
-    entries = only.entries(objects, snapshot.tree, tree)
     change = Transaction(
         command=command,
         picture=FileState(tree),
         said=f"bough: {command}",
-        index=only.index(live.worktree, entries),
-        given=only.named(entries),
+        index=only.index(live.worktree),
+        given=only.given,
         spared=only.spared,
         origins=origins,
     )

@@ -50,15 +50,15 @@ async def switch(live: LiveWorktree, terminal: Terminal, landed: Landed, both: B
 
 
 def _switch(live: LiveWorktree, head: Head, refs: Moves, now: Snapshot, tree: str) -> None:
-    worktree, objects = live.worktree, live.store.objects
-    staging, only = staged_at_home(live, now), index_only(live, now.tree, tree)
-    entries = only.entries(objects, objects.commit(head.commit).tree, tree)
-    wanted = overlooked(live, objects.commit(head.commit).tree, tree) - only.outside
+    worktree, objects, staging = live.worktree, live.store.objects, staged_at_home(live, now)
+    base = objects.commit(head.commit).tree
+    only = index_only(live, now.tree, tree, base)
+    wanted = overlooked(live, base, tree) - only.outside
     kind = f"switch {words(head)}"
 
     def index_there() -> bytes:
         data = index.at_commit(
-            worktree, head.commit, hidden=only.hidden, wanted=wanted, entries=entries, outside=only.outside
+            worktree, head.commit, hidden=only.hidden, wanted=wanted, entries=only.entries, outside=only.outside
         )
         return staging.over(worktree, objects, head.commit, data)
 
@@ -69,7 +69,7 @@ def _switch(live: LiveWorktree, head: Head, refs: Moves, now: Snapshot, tree: st
         head=head,
         refs=refs,
         index=index_there,
-        given=[head.commit, *only.named(entries)],
+        given=[head.commit, *only.given],
         spared=only.spared,
     )
     live.store.arrive(head.commit)

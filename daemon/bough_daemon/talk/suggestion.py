@@ -70,13 +70,12 @@ def _apply(live: LiveWorktree, snapshot: Snapshot, anchor: Anchor, suggestion: s
     if tree == snapshot.tree:
         raise CodeChanged(f"{path} already has what is suggested", path=path)
     only = index_only(live, snapshot.tree, tree)
-    entries = only.entries(objects, snapshot.tree, tree)
     change = Transaction(
         command=command,
         picture=FileState(tree),
         said=f"bough: {command}",
-        index=only.index(live.worktree, entries),
-        given=only.named(entries),
+        index=only.index(live.worktree),
+        given=only.given,
         spared=only.spared,
     )
     record = partial(live.branch.record, tree, snapshot.base, command, since=snapshot.tree)
