@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 
-@dataclass(frozen=True)
+@dataclass
 class KeptAside:
     """A state that is kept as `branch`, apart from the newest one of the member `name`. `mine`: that is the user."""
 
@@ -18,14 +18,14 @@ class KeptAside:
     mine: bool
 
 
-@dataclass(frozen=True)
+@dataclass
 class OtherVersion:
     """A teammate runs an incompatible version of Bough."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class OwnedElsewhere:
     """The working tree `root` is live under another home, `owner`."""
 
@@ -33,7 +33,7 @@ class OwnedElsewhere:
     owner: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class PurgeAsked:
     """Teammate `by` asks to purge `contents` contents that are here too. `committed`: in the user's Git history."""
 
@@ -42,7 +42,7 @@ class PurgeAsked:
     committed: bool
 
 
-@dataclass(frozen=True)
+@dataclass
 class TicketOverused:
     """More members than `uses` joined with a ticket of the user's."""
 
@@ -51,7 +51,7 @@ class TicketOverused:
     members: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass
 class NewKeyVouched:
     """`by` vouch that the member `name`, with a key of this fingerprint, is the member `lost`; one more has to."""
 
@@ -61,14 +61,14 @@ class NewKeyVouched:
     fingerprint: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class AddressGone:
     """The address that teammates call no longer belongs to this machine."""
 
     host: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class PortInUse:
     """Another program uses the address `before`, so teammates call `now`. `only_here`: only this machine reaches it."""
 
@@ -77,14 +77,14 @@ class PortInUse:
     only_here: bool
 
 
-@dataclass(frozen=True)
+@dataclass
 class AdmissionsDropped:
     """Recorded admissions to the team that no longer count."""
 
     count: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class NoConnection:
     """A teammate and this machine do not talk, because one of them refused."""
 
@@ -92,7 +92,7 @@ class NoConnection:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class StoreNearLimit:
     """The snapshots of this repository take nearly all of the space that they may, or more. In bytes."""
 
@@ -100,7 +100,7 @@ class StoreNearLimit:
     limit: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class MemberOverLimit:
     """A teammate has sent so much that nothing new is accepted from them. In bytes; `limit`: that of the store."""
 
@@ -109,7 +109,7 @@ class MemberOverLimit:
     limit: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class StateContradicted:
     """A member sent others `other` as the latest snapshot of a branch, and `here` to this machine."""
 
@@ -119,7 +119,7 @@ class StateContradicted:
     here: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class NameTakenAlready:
     """Member `by` chose a `name` that does not count, because `holder` has it."""
 
@@ -128,7 +128,7 @@ class NameTakenAlready:
     holder: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class AdmittedTwice:
     """Member `by` admitted `member` a second time as `name`, which does not count. Empty `by`: a former member."""
 
@@ -137,7 +137,7 @@ class AdmittedTwice:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class NameAdmittedTwice:
     """Member `by` admitted someone else as `name`, which does not count, after `first` had admitted `holder`.
 
@@ -150,7 +150,7 @@ class NameAdmittedTwice:
     holder: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class MuchRemoved:
     """A save removed `files` files and `lines` lines `at` some time (seconds since the epoch): `paths` lost something.
 
@@ -164,7 +164,7 @@ class MuchRemoved:
     paths: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass
 class StateBeforeOperation:
     """A teammate has a Git operation in progress, so the state before it was merged."""
 
@@ -172,14 +172,14 @@ class StateBeforeOperation:
     operation: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class RemoteUnreachable:
     """The remote could not be reached, so the state that was fetched last was merged."""
 
     remote: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class CommitsLeftOut:
     """Commits, as `id title`, that a forced push removed from `branch` were left out."""
 
@@ -187,7 +187,7 @@ class CommitsLeftOut:
     commits: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass
 class LocalCommitsNotMerged:
     """The local branch has commits that `place`, which was merged, lacks."""
 
