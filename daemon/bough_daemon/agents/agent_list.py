@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bough_daemon.errors import BadAgentName, UnknownAgent
+from bough_daemon.git.store_reading import HOPS
 from bough_daemon.system.durable import write_whole
 from bough_daemon.system.json_records import as_json, read_record
 
 FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")  # also valid as the `FOLDER` of a live branch, a folder and a Git branch
-HOPS = "hop"  # the agent of `bough hop --worktree`: the user
 PORTS_EACH = 10
 # Below the ports that systems use for outgoing connections, and not those that Bough listens on.
 PORT_RANGE = range(26_000, 32_000, PORTS_EACH)

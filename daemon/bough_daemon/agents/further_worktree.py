@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from bough_daemon.agents.agent_list import HOPS, Agent, AgentList, check_agent_name
+from bough_daemon.agents.agent_list import Agent, AgentList, check_agent_name
 from bough_daemon.errors import (
     AgentAtWork,
     BadAgentName,
@@ -28,6 +28,7 @@ from bough_daemon.errors import (
 )
 from bough_daemon.git.refs import BRANCHES, commit_of, free_branch, short
 from bough_daemon.git.repository_settings import NAME, table_on_disk
+from bough_daemon.git.store_reading import HOPS
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.store.walks import LONGEST_SECONDS

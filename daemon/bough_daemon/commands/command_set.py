@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from bough_daemon.agents import further_worktree
-from bough_daemon.agents.agent_list import HOPS, PORTS_EACH, AgentList, check_agent_name
+from bough_daemon.agents.agent_list import PORTS_EACH, AgentList, check_agent_name
 from bough_daemon.api import records
 from bough_daemon.commands import hop, land, merge, outcomes, restore, undo
 from bough_daemon.commands.shared_branch import Target
 from bough_daemon.commands.switch import switch
 from bough_daemon.errors import NoPathNamed, SharingPaused, UnknownComment
+from bough_daemon.git.store_reading import HOPS
 from bough_daemon.history.journal import HopKind
 from bough_daemon.merging.merge_input import Both
 from bough_daemon.talk.landing_note import no_note, note_text

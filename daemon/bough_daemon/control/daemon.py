@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-from bough_daemon.agents.agent_list import HOPS, AgentList
+from bough_daemon.agents.agent_list import AgentList
 from bough_daemon.api.live_worktrees import LiveTrees
 from bough_daemon.api.notices import OwnedElsewhere
 from bough_daemon.api.progress import CommandWait, GitAtWork, ReadingWait, RecordingWait
@@ -22,6 +22,7 @@ from bough_daemon.control.hub import TeamHub
 from bough_daemon.control.repository import HUB, STATUS_PATIENCE, Repository, RepositoryCallbacks, Where
 from bough_daemon.errors import BoughError, CommandAtWork, CutShort, NameChosen, NotLive, StillHopped, StoreOwned
 from bough_daemon.git.command import git_version
+from bough_daemon.git.store_reading import HOPS
 from bough_daemon.git.worktree import Worktree, live_root
 from bough_daemon.history.journal import Journal
 from bough_daemon.home import Home

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bough_daemon.errors import IndexLocked
 from bough_daemon.git.atomic_rename import DirEntry, put
@@ -173,11 +173,19 @@ def restore_shared(worktree: Worktree, name: str, data: bytes) -> None:
             os.fsync(out.fileno())
 
 
-def moved_to(worktree: Worktree, commit: str, **how: Any) -> bytes | None:
+def moved_to(
+    worktree: Worktree,
+    commit: str,
+    *,
+    hidden: Collection[str],
+    wanted: Collection[str],
+    entries: Mapping[str, TreeEntry | None] | None = None,
+    outside: Collection[str] = (),
+) -> bytes | None:
     """Return the same as `at_commit`, or None if the current index is at that commit already."""
-    if not any(how.values()) and not _difference(worktree, commit):
+    if not (hidden or wanted or entries or outside) and not _difference(worktree, commit):
         return None
-    return at_commit(worktree, commit, **how)
+    return at_commit(worktree, commit, hidden=hidden, wanted=wanted, entries=entries, outside=outside)
 
 
 def at_commit(

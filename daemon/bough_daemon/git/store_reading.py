@@ -36,7 +36,7 @@ LONGEST_SECONDS = 60.0  # of one file
 AT_ONCE = 4  # git processes
 MOST_LANDINGS = 20  # in each other's history
 BEGINNING = ("hop", "agent")  # first words of events by which a branch continues another one
-HOPS = "hop"  # the working tree of `bough hop --worktree` begins as an agent's does
+HOPS = "hop"  # the working tree of `bough hop --worktree`, which begins as an agent's does, but is the user's
 
 
 @dataclass(frozen=True)
