@@ -84,11 +84,8 @@ class RecentFolds:
         one restored count as neither: a version from before both has them, too. What it costs depends on the sizes of
         the newest texts and of what the folds changed.
         """
-        brought = self._brought.get(path, [])
-        if not brought or saved == brought[-1].after or any(saved == one.before for one in brought):
-            return []
-        now, newest = self._lines(saved), self._lines(brought[-1].after)
-        lacking, unseen = _Lacking(now, newest), len(brought)
+        brought, lacking = self._compared(path, saved)
+        unseen = len(brought)
         for number in reversed(range(len(brought))):
             if at - brought[number].at >= WINDOW:
                 break
@@ -102,11 +99,8 @@ class RecentFolds:
 
         Arguments as of `unseen`.
         """
-        brought = self._brought.get(path, [])
-        if not brought or saved == brought[-1].after or any(saved == one.before for one in brought):
-            return []
-        now, newest = self._lines(saved), self._lines(brought[-1].after)
-        lacking, lost = _Lacking(now, newest), len(brought)
+        brought, lacking = self._compared(path, saved)
+        lost = len(brought)
         for number in reversed(range(len(brought))):
             if brought[number].is_seen or at - brought[number].at >= WINDOW:
                 break
@@ -119,6 +113,13 @@ class RecentFolds:
                 lost = number
         over = brought[lost:]
         return over if over and self._is_from_before(over, saved) else []
+
+    def _compared(self, path: str, saved: str) -> tuple[list[FoldedIn], _Lacking]:
+        """Return the folds that a blob may lack, none if it is the text before or after one, and what finds out."""
+        brought = self._brought.get(path, [])
+        if not brought or saved == brought[-1].after or any(saved == one.before for one in brought):
+            return [], _Lacking(Counter(), Counter())
+        return brought, _Lacking(self._lines(saved), self._lines(brought[-1].after))
 
     def _is_from_before(self, over: list[FoldedIn], saved: str) -> bool:
         before, after, text = (lines_of(self.read(blob)) for blob in (over[0].before, over[-1].after, saved))

@@ -166,6 +166,22 @@ def test_what_a_look_makes_of_a_save_is_told_however_long_it_takes(
     play(tmp_path, scene)
 
 
+async def saves_over_a_fold(together: Together, session: Announcing, bob: SeatedMember) -> bytes:
+    """Let a save overwrite a fold, with nobody looking; return the text that it was made from."""
+    alice = session._member
+    bob.add("a.txt", b"bob", 3)
+    await session.owner.run(bob.save)
+    old = (alice.root / "a.txt").read_bytes()
+    together.wake()
+    await until(lambda: has(alice, b"bob"))
+    loop = together._foldings[alice.worktree.root].task
+    assert loop is not None and loop.cancel()
+    await asyncio.wait([loop])
+    alice.write("a.txt", old + b"alice\n")
+    await session.owner.run(alice.save)
+    return old
+
+
 def test_a_look_at_a_file_that_is_being_saved_again_goes_on_with_that_save(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,16 +189,7 @@ def test_a_look_at_a_file_that_is_being_saved_again_goes_on_with_that_save(
 
     async def scene(together: Together, session: Announcing, bob: SeatedMember) -> None:
         alice = session._member
-        bob.add("a.txt", b"bob", 3)
-        await session.owner.run(bob.save)
-        old = (alice.root / "a.txt").read_bytes()
-        together.wake()
-        await until(lambda: has(alice, b"bob"))
-        loop = together._foldings[alice.worktree.root].task
-        assert loop is not None and loop.cancel()
-        await asyncio.wait([loop])
-        alice.write("a.txt", old + b"alice\n")
-        await session.owner.run(alice.save)
+        old = await saves_over_a_fold(together, session, bob)
         alice.write("a.txt", old + b"alice\nalice again\n")
 
         def recorded_late(self: WorktreeFolder) -> Snapshot | None:
@@ -206,16 +213,7 @@ def test_what_was_saved_during_a_look_is_not_shared_in_place_of_what_was_looked_
 
     async def scene(together: Together, session: Announcing, bob: SeatedMember) -> None:
         alice = session._member
-        bob.add("a.txt", b"bob", 3)
-        await session.owner.run(bob.save)
-        old = (alice.root / "a.txt").read_bytes()
-        together.wake()
-        await until(lambda: has(alice, b"bob"))
-        loop = together._foldings[alice.worktree.root].task
-        assert loop is not None and loop.cancel()
-        await asyncio.wait([loop])
-        alice.write("a.txt", old + b"alice\n")
-        await session.owner.run(alice.save)
+        old = await saves_over_a_fold(together, session, bob)
 
         def overtaken(self: WorktreeFolder) -> Snapshot | None:
             made = repair(self)
