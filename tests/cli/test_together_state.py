@@ -1,7 +1,7 @@
 """Two to four members with a daemon each do anything, are killed and are cut off; then four laws hold.
 
 Nothing that `bough save` recorded is lost; those who work together have the same files, or their difference is named;
-`back` restores HEAD, index and files exactly; and no line is gone unless somebody did something that removes lines.
+`back` restores HEAD, index and files exactly; and no line is gone unless a member did something that removes lines.
 The long form is `pytest --hypothesis-profile=long --timeout=0 tests/cli/test_together_state.py`.
 """
 
@@ -291,7 +291,7 @@ class WorkingTogether(RuleBasedStateMachine):
         assert desk.saved <= kept, (desk.name, desk.saved - kept)
 
     def _check_lines(self, desk: Desk) -> None:
-        """Each line is once in the file of the one who typed it, if nobody did anything that may remove it."""
+        """Each line is in its writer's file once, if nothing was done that may remove it."""
         for path, line, typist in self.typed:
             if typist is desk:
                 assert desk.lines(path).count(line) == 1, (desk.name, path, line, desk.lines(path))

@@ -36,12 +36,12 @@ def test_two_teammates_vouch_for_a_new_key_and_the_lost_one_is_refused(members: 
     alice.bough("save", "--wait", "bob", "carol")
     old = str(alice.told("status")["shared_tip"])
     alice.ends()
-    anew = Member("alice-2", tmp_path / "new clone", tmp_path / "new home")
-    git(tmp_path, "clone", "-q", str(bob.tree), str(anew.tree))
+    rejoined = Member("alice-2", tmp_path / "new clone", tmp_path / "new home")
+    git(tmp_path, "clone", "-q", str(bob.tree), str(rejoined.tree))
     try:
-        anew.git("config", "user.name", "Alice")
-        anew.bough("join", str(bob.told("invite", *LISTEN)["ticket"]), "--as", "alice-2", *LISTEN)
-        until(lambda: "before the key was lost" in anew.types("git", "show", "alice:work.txt").out)
+        rejoined.git("config", "user.name", "Alice")
+        rejoined.bough("join", str(bob.told("invite", *LISTEN)["ticket"]), "--as", "alice-2", *LISTEN)
+        until(lambda: "before the key was lost" in rejoined.types("git", "show", "alice:work.txt").out)
         until(lambda: "alice-2" in members_of(carol))
         said = bob.bough("vouch", "alice-2", "--as", "alice", "--yes")
         assert "You vouched that alice-2 is alice" in said and "alice-2" in members_of(bob)
@@ -51,12 +51,12 @@ def test_two_teammates_vouch_for_a_new_key_and_the_lost_one_is_refused(members: 
         assert "alice-2 is alice now: bob and carol vouched" in carol.bough(
             "vouch", "alice-2", "--as", "alice", "--yes"
         )
-        mine = anew.bough("key", "show").strip()
-        for one in (bob, carol, anew):
+        mine = rejoined.bough("key", "show").strip()
+        for one in (bob, carol, rejoined):
             until(partial(is_back, one, mine))
-        until(lambda: anew.told("status")["member"] == "alice")
-        (anew.tree / "more.txt").write_text("with the new key\n")
-        anew.bough("save", "--wait", "bob", "carol")
+        until(lambda: rejoined.told("status")["member"] == "alice")
+        (rejoined.tree / "more.txt").write_text("with the new key\n")
+        rejoined.bough("save", "--wait", "bob", "carol")
         assert "with the new key" in bob.bough("git", "show", "alice:more.txt")
         # What the old key signed is kept, and the old machine is told that it is out.
         assert git(bob.tree / ".git/bough/store.git", "for-each-ref", f"--contains={old}", "--format=%(refname)")
@@ -66,4 +66,4 @@ def test_two_teammates_vouch_for_a_new_key_and_the_lost_one_is_refused(members: 
         alice.bough("save")
         assert "by a thief" not in bob.types("git", "show", "alice:work.txt").out and is_back(bob, mine)
     finally:
-        anew.ends()
+        rejoined.ends()

@@ -768,7 +768,7 @@ class Repository:
         return found
 
     def _key_of(self, branch: str) -> str:
-        """Return the key of the member whose branch this is, in hexadecimal; empty: of nobody in the team."""
+        """Return the key of the member whose branch this is, in hexadecimal; empty if they are not in the team."""
         roster = self.sync.roster
         owner = roster.members.get(branch_owner(roster, branch))
         return owner.key.hex() if owner is not None else ""

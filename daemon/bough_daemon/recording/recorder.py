@@ -281,7 +281,7 @@ class Recorder:
         return f"not recording: {trouble.message}{self._next_try()}"
 
     def _next_try(self) -> str:
-        """Return when the next attempt at a snapshot is, for messages; empty if none is due. From any thread."""
+        """Return, for messages, when a snapshot is tried again; empty if none is due. From any thread."""
         left = self._retry_at - time.monotonic()
         return f"; next try in {math.ceil(left)} s" if left > 0 else ""
 

@@ -19,7 +19,7 @@ from bough_daemon.system.json_records import as_json, read_record
 FILE = "guests.json"
 
 KeyOf = Callable[[str], str]
-"""Return the key of the member whose branch this is, in hexadecimal; empty: of nobody in the team."""
+"""Return the key of the member whose branch this is, in hexadecimal; empty if they are not in the team."""
 
 
 @dataclass(frozen=True)
