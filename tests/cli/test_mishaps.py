@@ -55,6 +55,21 @@ def test_the_store_may_be_moved_away_and_back(alice: Member, tmp_path: Path) -> 
     alice.bough("save")
 
 
+def test_what_a_command_of_git_made_again_after_the_store_was_moved_is_removed(alice: Member, tmp_path: Path) -> None:
+    """A `git update-ref` that was running when the store was moved makes the folders of its reference again."""
+    alice.bough("up")
+    alice.bough("save")
+    store = alice.tree / ".git/bough"
+    store.rename(tmp_path / "away")
+    (store / "store.git/refs/copied").mkdir(parents=True)
+    assert "was moved or removed" in alice.types("save").err and not store.exists()
+    (store / "store.git/refs").mkdir(parents=True)
+    (store / "journal").mkdir()
+    (store / "journal/notes.txt").write_bytes(b"of somebody")
+    assert "was moved or removed" in alice.types("save").err
+    assert (store / "journal/notes.txt").read_bytes() == b"of somebody" and (store / "store.git/refs").is_dir()
+
+
 def test_what_a_hop_places_has_the_usual_permissions(members: Callable[[str], Member]) -> None:
     alice, bob = members("alice"), members("bob")
     alice.bough("up")

@@ -35,6 +35,15 @@ def clear_leftovers(folder: str, store: str) -> list[str]:
     return [_removed(entry, folder) for entry in found]
 
 
+def clear_skeleton(folder: str) -> None:
+    """Remove a folder that contains folders only, at any depth; leave one with a file in it as it is."""
+    found = [(path, files) for path, _, files in os.walk(folder, topdown=False)]
+    if not any(files for _, files in found):
+        for path, _ in found:
+            with suppress(OSError):  # something arrived there meanwhile
+                os.rmdir(path)
+
+
 def clear_abandoned(folder: str, store: str) -> list[str]:
     """Remove objects whose writing failed long ago in a store that is in use; return the relative paths."""
     before = time.time() - ABANDONED_SECONDS

@@ -28,7 +28,7 @@ from bough_daemon.privacy.chosen_paths import AllowedPaths, HiddenPaths
 from bough_daemon.privacy.pause import SharingPauseFile
 from bough_daemon.privacy.purged import Purged
 from bough_daemon.privacy.secret_blobs import SecretBlobs
-from bough_daemon.store.leftovers import clear_leftovers
+from bough_daemon.store.leftovers import clear_leftovers, clear_skeleton
 from bough_daemon.store.walks import Walks
 from bough_daemon.system.durable import write_whole
 
@@ -146,6 +146,8 @@ class Store:
     def check_there(self) -> None:
         """Raise StoreGone if the store was moved or removed; it is never recreated under a live branch."""
         if not os.path.isfile(os.path.join(self.path, "HEAD")):
+            # A git command that was running when the store was moved may have made folders here again.
+            clear_skeleton(self.folder)
             raise StoreGone(f"{self.folder} was moved or removed", folder=self.folder)
 
     def is_replaced(self) -> bool:
