@@ -6,12 +6,14 @@ import dataclasses
 import json
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 from bough_daemon.api import notices
 from bough_daemon.api.records import Status, TeammateStatus, Withheld, WorktreeStatus
 from bough_daemon.errors import NeedsYes
+from bough_daemon.system.plain_record import PlainRecord
 from bough_daemon.system.text import SHORT, printable
 
 GB, MB = 1_000_000_000, 1_000_000
@@ -44,12 +46,20 @@ def as_json(record: Any) -> None:
 
 def plain(value: Any) -> Any:
     """Return a record, and those in it, as JSON objects; one of several kinds of records says which it is."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
+    names = _fields(value)
+    if names:
+        fields = {name: plain(getattr(value, name)) for name in names}
         return {"kind": type(value).__name__} | fields if isinstance(value, notices.EITHER) else fields
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _fields(value: Any) -> Sequence[str]:
+    """Return the names of the fields of a record, the daemon's or a dataclass; none for another value."""
+    if isinstance(value, PlainRecord):
+        return value.__struct_fields__
+    return [field.name for field in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else ()
 
 
 def _strict(value: Any) -> Any:

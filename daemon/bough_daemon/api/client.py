@@ -20,8 +20,9 @@ from bough_daemon.errors import NotText
 from bough_daemon.home import Home
 from bough_daemon.system.at_work import PATIENCE
 from bough_daemon.system.environment import NOTHING
+from bough_daemon.system.plain_record import PlainRecord
 
-R = TypeVar("R")
+R = TypeVar("R", bound=PlainRecord)
 FS = ("utf-8", "surrogateescape")
 OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.default_authority", "localhost")]
 

@@ -5,12 +5,14 @@ Those in `Notice` and `MergeNote` cross the control socket: each has a message o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import get_args
 
+from msgspec import field
 
-@dataclass
-class KeptAside:
+from bough_daemon.system.plain_record import PlainRecord
+
+
+class KeptAside(PlainRecord):
     """A state that is kept as `branch`, apart from the newest one of the member `name`. `mine`: that is the user."""
 
     branch: str
@@ -18,23 +20,20 @@ class KeptAside:
     mine: bool
 
 
-@dataclass
-class OtherVersion:
+class OtherVersion(PlainRecord):
     """A teammate runs an incompatible version of Bough."""
 
     name: str
 
 
-@dataclass
-class OwnedElsewhere:
+class OwnedElsewhere(PlainRecord):
     """The working tree `root` is live under another home, `owner`."""
 
     root: str
     owner: str
 
 
-@dataclass
-class PurgeAsked:
+class PurgeAsked(PlainRecord):
     """Teammate `by` asks to purge `contents` contents that are here too. `committed`: in the user's Git history."""
 
     by: str
@@ -42,8 +41,7 @@ class PurgeAsked:
     committed: bool
 
 
-@dataclass
-class TicketOverused:
+class TicketOverused(PlainRecord):
     """More members than `uses` joined with a ticket of the user's."""
 
     ticket: str
@@ -51,8 +49,7 @@ class TicketOverused:
     members: list[str] = field(default_factory=list)
 
 
-@dataclass
-class NewKeyVouched:
+class NewKeyVouched(PlainRecord):
     """`by` vouch that the member `name`, with a key of this fingerprint, is the member `lost`; one more has to."""
 
     name: str
@@ -61,15 +58,13 @@ class NewKeyVouched:
     fingerprint: str = ""
 
 
-@dataclass
-class AddressGone:
+class AddressGone(PlainRecord):
     """The address that teammates call no longer belongs to this machine."""
 
     host: str
 
 
-@dataclass
-class PortInUse:
+class PortInUse(PlainRecord):
     """Another program uses the address `before`, so teammates call `now`. `only_here`: only this machine reaches it."""
 
     before: str
@@ -77,31 +72,27 @@ class PortInUse:
     only_here: bool
 
 
-@dataclass
-class AdmissionsDropped:
+class AdmissionsDropped(PlainRecord):
     """Recorded admissions to the team that no longer count."""
 
     count: int
 
 
-@dataclass
-class NoConnection:
+class NoConnection(PlainRecord):
     """A teammate and this machine do not talk, because one of them refused."""
 
     name: str
     reason: str
 
 
-@dataclass
-class StoreNearLimit:
+class StoreNearLimit(PlainRecord):
     """The snapshots of this repository take nearly all of the space that they may, or more. In bytes."""
 
     used: int
     limit: int
 
 
-@dataclass
-class MemberOverLimit:
+class MemberOverLimit(PlainRecord):
     """A teammate has sent so much that nothing new is accepted from them. In bytes; `limit`: that of the store."""
 
     name: str
@@ -109,8 +100,7 @@ class MemberOverLimit:
     limit: int
 
 
-@dataclass
-class StateContradicted:
+class StateContradicted(PlainRecord):
     """A member sent others `other` as the latest snapshot of a branch, and `here` to this machine."""
 
     member: str
@@ -119,8 +109,7 @@ class StateContradicted:
     here: str
 
 
-@dataclass
-class NameTakenAlready:
+class NameTakenAlready(PlainRecord):
     """Member `by` chose a `name` that does not count, because `holder` has it."""
 
     by: str
@@ -128,8 +117,7 @@ class NameTakenAlready:
     holder: str
 
 
-@dataclass
-class AdmittedTwice:
+class AdmittedTwice(PlainRecord):
     """Member `by` admitted `member` a second time as `name`, which does not count. Empty `by`: a former member."""
 
     by: str
@@ -137,8 +125,7 @@ class AdmittedTwice:
     name: str
 
 
-@dataclass
-class NameAdmittedTwice:
+class NameAdmittedTwice(PlainRecord):
     """Member `by` admitted someone else as `name`, which does not count, after `first` had admitted `holder`.
 
     Empty `by` or `first`: a former member.
@@ -150,8 +137,7 @@ class NameAdmittedTwice:
     holder: str
 
 
-@dataclass
-class MuchRemoved:
+class MuchRemoved(PlainRecord):
     """A save removed `files` files and `lines` lines `at` some time (seconds since the epoch): `paths` lost something.
 
     `before`: the snapshot that has all of it.
@@ -164,31 +150,27 @@ class MuchRemoved:
     paths: list[str] = field(default_factory=list)
 
 
-@dataclass
-class StateBeforeOperation:
+class StateBeforeOperation(PlainRecord):
     """A teammate has a Git operation in progress, so the state before it was merged."""
 
     name: str
     operation: str
 
 
-@dataclass
-class RemoteUnreachable:
+class RemoteUnreachable(PlainRecord):
     """The remote could not be reached, so the state that was fetched last was merged."""
 
     remote: str
 
 
-@dataclass
-class CommitsLeftOut:
+class CommitsLeftOut(PlainRecord):
     """Commits, as `id title`, that a forced push removed from `branch` were left out."""
 
     branch: str
     commits: list[str] = field(default_factory=list)
 
 
-@dataclass
-class LocalCommitsNotMerged:
+class LocalCommitsNotMerged(PlainRecord):
     """The local branch has commits that `place`, which was merged, lacks."""
 
     branch: str

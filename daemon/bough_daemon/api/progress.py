@@ -5,41 +5,35 @@ Those in `Progress` and `Question` cross the control socket: each has a message 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bough_daemon.api.records import EditsOnRecord, TakenInCommits, Withheld
+from bough_daemon.system.plain_record import PlainRecord
 
 
-@dataclass(frozen=True)
-class TakesIn:
+class TakesIn(PlainRecord):
     """A landing takes in what others put on the shared branch."""
 
     commits: list[TakenInCommits]
 
 
-@dataclass(frozen=True)
-class StillStaged:
+class StillStaged(PlainRecord):
     """Staged paths that did not land, with the reasons."""
 
     paths: list[Withheld]
 
 
-@dataclass(frozen=True)
-class LeftOutOfCommit:
+class LeftOutOfCommit(PlainRecord):
     """Paths that the pre-commit hook added and that must not leave this machine, with the reasons."""
 
     paths: list[Withheld]
 
 
-@dataclass(frozen=True)
-class ConflictingEdits:
+class ConflictingEdits(PlainRecord):
     """Edits made while landing that conflict with the files."""
 
     edits: EditsOnRecord
 
 
-@dataclass(frozen=True)
-class HookSkipped:
+class HookSkipped(PlainRecord):
     """A hook that did not run because it may run `paths`, which teammate `by` changed. `command`: what runs it."""
 
     hook: str
@@ -48,23 +42,20 @@ class HookSkipped:
     command: str
 
 
-@dataclass(frozen=True)
-class HookFailed:
+class HookFailed(PlainRecord):
     """A hook that failed after its command was done."""
 
     hook: str
     output: str
 
 
-@dataclass(frozen=True)
-class HopEnded:
+class HopEnded(PlainRecord):
     """A hop to a teammate that `git switch` has ended."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class CommandWait:
+class CommandWait(PlainRecord):
     """Another command is changing the working tree, started `seconds` ago by `process` (0: unknown).
 
     `running`: the command line that it runs in its terminal; `asking`: it waits for an answer there.
@@ -77,16 +68,14 @@ class CommandWait:
     asking: bool = False
 
 
-@dataclass(frozen=True)
-class ReadingWait:
+class ReadingWait(PlainRecord):
     """A large file is being read."""
 
     path: str
     seconds: int
 
 
-@dataclass(frozen=True)
-class GitAtWork:
+class GitAtWork(PlainRecord):
     """A git command that runs for `seconds`. `running`: the command line that it runs itself; empty: none."""
 
     command: str
@@ -95,8 +84,7 @@ class GitAtWork:
     seconds: int
 
 
-@dataclass(frozen=True)
-class RecordingWait:
+class RecordingWait(PlainRecord):
     """A working tree is being recorded or, with `starting`, made live. `git`: the git command that is at work."""
 
     root: str
@@ -105,13 +93,11 @@ class RecordingWait:
     git: GitAtWork | None = None
 
 
-@dataclass(frozen=True)
-class DaemonWait:
+class DaemonWait(PlainRecord):
     """The daemon has not answered yet; why is not known."""
 
 
-@dataclass(frozen=True)
-class PublishUntracked:
+class PublishUntracked(PlainRecord):
     """Whether files that nobody has committed yet may be published on a branch."""
 
     paths: list[str]
@@ -137,24 +123,21 @@ Question = PublishUntracked
 # What the command line itself waits for before it can ask the daemon.
 
 
-@dataclass(frozen=True)
-class DaemonStarting:
+class DaemonStarting(PlainRecord):
     """The daemon has been started, and is not ready yet."""
 
     process: int
     log: str
 
 
-@dataclass(frozen=True)
-class DaemonHeld:
+class DaemonHeld(PlainRecord):
     """Another daemon holds the home, and does not answer yet."""
 
     lock: str
     log: str
 
 
-@dataclass(frozen=True)
-class DaemonEnding:
+class DaemonEnding(PlainRecord):
     """The daemon finishes what it is doing before it ends."""
 
     log: str

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import field
 
 from bough_daemon.api.notices import MergeNote, Notice
 from bough_daemon.system.failing import Failing
+from bough_daemon.system.plain_record import PlainRecord
 
 
-@dataclass
-class Up:
+class Up(PlainRecord):
     """A working tree that is live. `already`: whether it was before."""
 
     repository: str
@@ -19,16 +19,14 @@ class Up:
     already: bool
 
 
-@dataclass
-class Withheld:
+class Withheld(PlainRecord):
     """A path that stays on this machine, and why."""
 
     path: str
     reason: str
 
 
-@dataclass
-class Solid:
+class Solid(PlainRecord):
     """A snapshot that its member marked as solid. `at`: seconds since the epoch."""
 
     tip: str
@@ -36,8 +34,7 @@ class Solid:
     text: str
 
 
-@dataclass
-class WouldLand:
+class WouldLand(PlainRecord):
     """What a state has that the shared branch lacked at the last fetch: commits, and files in total.
 
     `more_files`: there are more files than `files` lists. `added`, `removed`: lines; both 0 if they were not counted.
@@ -50,8 +47,7 @@ class WouldLand:
     removed: int = 0
 
 
-@dataclass
-class TeammateStatus:
+class TeammateStatus(PlainRecord):
     """A teammate's live branch as it is known here. `changed_at`: seconds since the epoch.
 
     `refused`: why they refused my newest snapshot. `not_taken`: why their newest snapshot is not here. `operation`: the
@@ -91,8 +87,7 @@ class TeammateStatus:
     would_land: WouldLand | None = None
 
 
-@dataclass
-class StayedBranch:
+class StayedBranch(PlainRecord):
     """A branch that is kept folded into the files. `held`: why it is not folded at the moment; empty: it is.
 
     `solid`: only states that were marked as solid are folded; `waits`: why there is nothing to fold yet.
@@ -104,15 +99,13 @@ class StayedBranch:
     waits: str = ""
 
 
-@dataclass
-class Stayed:
+class Stayed(PlainRecord):
     """The branches that are kept folded into the files of a working tree."""
 
     branches: list[StayedBranch] = field(default_factory=list)
 
 
-@dataclass
-class Guest:
+class Guest(PlainRecord):
     """A guest here, or one about whom there is a decision. `rule`: `fold`, `ask` or `off`; `is_here`: a guest now."""
 
     branch: str
@@ -120,16 +113,14 @@ class Guest:
     is_here: bool = False
 
 
-@dataclass
-class Guests:
+class Guests(PlainRecord):
     """The guests of a working tree. `setting`: the value of `together.guests`."""
 
     setting: str
     guests: list[Guest] = field(default_factory=list)
 
 
-@dataclass
-class PausedFile:
+class PausedFile(PlainRecord):
     """A file of which each side of a fold keeps its own version, with the reason. `branch`: the other side."""
 
     branch: str
@@ -137,16 +128,14 @@ class PausedFile:
     reason: str
 
 
-@dataclass
-class HeldFold:
+class HeldFold(PlainRecord):
     """A branch that is not folded at the moment, with the reason."""
 
     branch: str
     reason: str
 
 
-@dataclass
-class LandedStatus:
+class LandedStatus(PlainRecord):
     """A member's last landing on a shared branch of a team without a remote."""
 
     branch: str
@@ -155,8 +144,7 @@ class LandedStatus:
     at: float
 
 
-@dataclass
-class Status:
+class Status(PlainRecord):
     """The status of one working tree. `head`: the user's branch; empty: HEAD is detached.
 
     `more_files`: more files have changed than `files` lists. `failure`: the kind of error that prevents recording,
@@ -222,8 +210,7 @@ class Status:
     conflicts: int = 0
 
 
-@dataclass
-class WorktreeStatus:
+class WorktreeStatus(PlainRecord):
     """Another working tree of this member. Times are seconds since the epoch; 0: unknown.
 
     `agent`: the agent that it was created for; empty: none. `command`: what was started for it last; `runs`: whether
@@ -247,8 +234,7 @@ class WorktreeStatus:
     would_land: WouldLand | None = None
 
 
-@dataclass
-class AgentMade:
+class AgentMade(PlainRecord):
     """An agent with its working tree. `is_new`: it was just created. `git_branch`: the branch that it is on.
 
     `port`: the first of its `ports` ports. `copied`: the paths copied. `run`: what `.bough.toml` wants to run.
@@ -265,8 +251,7 @@ class AgentMade:
     run: str = ""
 
 
-@dataclass
-class AgentRemoved:
+class AgentRemoved(PlainRecord):
     """An agent whose working tree was removed. `kept`: its Git branch, if that has commits of its own."""
 
     name: str
@@ -274,16 +259,14 @@ class AgentRemoved:
     kept: str = ""
 
 
-@dataclass
-class Refusal:
+class Refusal(PlainRecord):
     """A teammate who refused something sent to them, and why."""
 
     name: str
     reason: str
 
 
-@dataclass
-class Saved:
+class Saved(PlainRecord):
     """An exact snapshot, the teammates who hold it, and the teammates who refused it."""
 
     tip: str
@@ -293,16 +276,14 @@ class Saved:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-@dataclass
-class SharingState:
+class SharingState(PlainRecord):
     """When sharing was paused (seconds since the epoch); 0: not paused. `already`: it was so before the command."""
 
     since: float = 0.0
     already: bool = False
 
 
-@dataclass
-class LogEntry:
+class LogEntry(PlainRecord):
     """One snapshot of a timeline. `at`: seconds since the epoch."""
 
     tip: str
@@ -313,16 +294,14 @@ class LogEntry:
     at: int
 
 
-@dataclass
-class Log:
+class Log(PlainRecord):
     """A timeline, newest first."""
 
     branch: str
     entries: list[LogEntry] = field(default_factory=list)
 
 
-@dataclass
-class Event:
+class Event(PlainRecord):
     """An event at `at` seconds since the epoch. `about`: for a comment, its id and code."""
 
     at: float
@@ -333,8 +312,7 @@ class Event:
     about: str = ""
 
 
-@dataclass
-class Invited:
+class Invited(PlainRecord):
     """A ticket, and the addresses that are open for its users. `expires_at`: seconds since the epoch."""
 
     ticket: str
@@ -344,8 +322,7 @@ class Invited:
     uses: int = 1
 
 
-@dataclass
-class TicketRecord:
+class TicketRecord(PlainRecord):
     """A ticket that was created here. Times are seconds since the epoch.
 
     `left`: how many people can still join with it, as far as is known here. `members`: who joined with it. `state`:
@@ -361,15 +338,13 @@ class TicketRecord:
     state: str
 
 
-@dataclass
-class TicketList:
+class TicketList(PlainRecord):
     """The tickets that were created here."""
 
     tickets: list[TicketRecord] = field(default_factory=list)
 
 
-@dataclass
-class Joined:
+class Joined(PlainRecord):
     """The name under which the team knows this member, and the other members.
 
     `other`: a clone of the same user that is already in the team as a separate member; empty: none. `opened`: the
@@ -385,8 +360,7 @@ class Joined:
     connected: bool = False
 
 
-@dataclass
-class MemberRecord:
+class MemberRecord(PlainRecord):
     """A current or former member of the team. Times are seconds since the epoch.
 
     `fingerprint`: of the key that they sign with. `since`: when `admitted_by` admitted them, by that member's clock;
@@ -415,8 +389,7 @@ class MemberRecord:
     hub: bool = False
 
 
-@dataclass
-class JoinedAsHub:
+class JoinedAsHub(PlainRecord):
     """A hub's name in the team that it joined, and the other members.
 
     `opened`: the addresses that are now open. `already`: it was in the team before.
@@ -428,16 +401,14 @@ class JoinedAsHub:
     already: bool = False
 
 
-@dataclass
-class LeftAsHub:
+class LeftAsHub(PlainRecord):
     """The team that a hub has left, and the members who were told."""
 
     team: str
     told: list[str] = field(default_factory=list)
 
 
-@dataclass
-class HubBranch:
+class HubBranch(PlainRecord):
     """A live branch that a hub keeps. `changed_at`: seconds since the epoch."""
 
     name: str
@@ -445,8 +416,7 @@ class HubBranch:
     changed_at: float
 
 
-@dataclass
-class HubMember:
+class HubMember(PlainRecord):
     """A member of a hub's team. `changed_at`: time of the newest kept snapshot, seconds since the epoch; 0: none.
 
     `not_taken`: why their newest snapshot is not kept.
@@ -459,8 +429,7 @@ class HubMember:
     not_taken: str = ""
 
 
-@dataclass
-class HubTeam:
+class HubTeam(PlainRecord):
     """A team that a hub is in as `member`. `used`, `limit`: bytes. `out`: why it is no longer in the team."""
 
     team: str
@@ -473,31 +442,27 @@ class HubTeam:
     notices: list[Notice] = field(default_factory=list)
 
 
-@dataclass
-class HubStatus:
+class HubStatus(PlainRecord):
     """The teams that a hub is in. `listening`: the addresses that are open to the network, each with its purpose."""
 
     teams: list[HubTeam] = field(default_factory=list)
     listening: list[str] = field(default_factory=list)
 
 
-@dataclass
-class TeamRecord:
+class TeamRecord(PlainRecord):
     """The current and former members of the team."""
 
     members: list[MemberRecord] = field(default_factory=list)
 
 
-@dataclass
-class RemovedMembers:
+class RemovedMembers(PlainRecord):
     """The members that were removed from the team. `copies`: the branches of which they said to hold copies."""
 
     removed: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
 
 
-@dataclass
-class Vouched:
+class Vouched(PlainRecord):
     """Who vouches that the member `name` is `lost`, who lost their key. `done`: they are enough, and it counts."""
 
     name: str
@@ -506,24 +471,21 @@ class Vouched:
     done: bool = False
 
 
-@dataclass
-class Renamed:
+class Renamed(PlainRecord):
     """A member's new name, and the previous one."""
 
     member: str
     before: str
 
 
-@dataclass
-class Left:
+class Left(PlainRecord):
     """The teammates who were told at once that this member has left. `copies`: their branches that are still here."""
 
     told: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
 
 
-@dataclass
-class PurgeOrder:
+class PurgeOrder(PlainRecord):
     """A request to purge a file, a folder or a text, or to accept a teammate's purge (`accept`, their name).
 
     `path`: the folder that the command was typed in. `text`: treat it as a text, even if a file has that name.
@@ -538,8 +500,7 @@ class PurgeOrder:
     accept: str = ""
 
 
-@dataclass(frozen=True)
-class PurgeTold:
+class PurgeTold(PlainRecord):
     """The extent of a purge. `size`: bytes of the contents. `paths`: where they were.
 
     `snapshots`: how many snapshots have one of them. `commands`: how many can no longer be undone. `files`: files on
@@ -558,8 +519,7 @@ class PurgeTold:
     done: bool = False
 
 
-@dataclass
-class PurgeReply:
+class PurgeReply(PlainRecord):
     """A member's report of a purge on their machine."""
 
     member: str
@@ -567,8 +527,7 @@ class PurgeReply:
     outcome: str
 
 
-@dataclass
-class PurgeEntry:
+class PurgeEntry(PlainRecord):
     """A purge that a member asked for. `at`: seconds since the epoch, by their clock. `paths`: as known here."""
 
     by: str
@@ -578,15 +537,13 @@ class PurgeEntry:
     replies: list[PurgeReply] = field(default_factory=list)
 
 
-@dataclass
-class PurgeList:
+class PurgeList(PlainRecord):
     """All known purges."""
 
     purges: list[PurgeEntry] = field(default_factory=list)
 
 
-@dataclass
-class CommentOrder:
+class CommentOrder(PlainRecord):
     """A comment to make. `path`: the folder that `file` is named from. `on`: whose branch; empty: where the user is."""
 
     path: str
@@ -597,8 +554,7 @@ class CommentOrder:
     on: str = ""
 
 
-@dataclass
-class CommentAdded:
+class CommentAdded(PlainRecord):
     """A comment that was made, and what it is on."""
 
     id: str
@@ -608,8 +564,7 @@ class CommentAdded:
     last: int
 
 
-@dataclass
-class CommentQuery:
+class CommentQuery(PlainRecord):
     """Which comments to list: on a file or folder, on a branch, closed ones too, only those the user took part in.
 
     `path`: the folder that `file` is relative to. `shown`: record that the user has been shown them.
@@ -623,8 +578,7 @@ class CommentQuery:
     shown: bool = False
 
 
-@dataclass
-class CodePlace:
+class CodePlace(PlainRecord):
     """Where code is now. `edited`: it has changed."""
 
     branch: str
@@ -634,16 +588,14 @@ class CodePlace:
     edited: bool
 
 
-@dataclass
-class CommentMark:
+class CommentMark(PlainRecord):
     """A reaction, and who gave it."""
 
     mark: str
     by: list[str] = field(default_factory=list)
 
 
-@dataclass
-class CommentReply:
+class CommentReply(PlainRecord):
     """A reply to a comment. `at`: seconds since the epoch. `is_new`: the user has not been shown it."""
 
     id: str
@@ -654,8 +606,7 @@ class CommentReply:
     is_new: bool = False
 
 
-@dataclass
-class CommentThread:
+class CommentThread(PlainRecord):
     """A comment, its replies, and where its code is now.
 
     `branch`, `file_then`, `line_then`: where it was made. `place`: None if the code is gone. `code`: the lines as they
@@ -678,15 +629,13 @@ class CommentThread:
     has_suggestion: bool = False
 
 
-@dataclass
-class CommentList:
+class CommentList(PlainRecord):
     """Comments, oldest first."""
 
     comments: list[CommentThread] = field(default_factory=list)
 
 
-@dataclass
-class CommentAnswer:
+class CommentAnswer(PlainRecord):
     """An answer to a comment: one of `reply`, `mark`, `close` and `reopen`. `id`: the beginning of its id."""
 
     path: str
@@ -697,8 +646,7 @@ class CommentAnswer:
     reopen: bool = False
 
 
-@dataclass
-class CommentAnswered:
+class CommentAnswered(PlainRecord):
     """An answered comment: the id of the reply or else the comment's id, its author, and its text."""
 
     id: str
@@ -706,16 +654,14 @@ class CommentAnswered:
     text: str
 
 
-@dataclass
-class MarkedSolid:
+class MarkedSolid(PlainRecord):
     """A snapshot that is marked as fit to be taken."""
 
     branch: str
     tip: str
 
 
-@dataclass
-class AppliedSuggestion:
+class AppliedSuggestion(PlainRecord):
     """A suggestion that was applied to these lines of a file. `last` is before `first` if it removed lines."""
 
     file: str
@@ -725,8 +671,7 @@ class AppliedSuggestion:
     tip: str
 
 
-@dataclass
-class Continuation:
+class Continuation(PlainRecord):
     """A possible continuation, its confidence (0 to 1), and its source."""
 
     text: str
@@ -734,8 +679,7 @@ class Continuation:
     source: str
 
 
-@dataclass
-class Continuations:
+class Continuations(PlainRecord):
     """The suggestions of an engine, best first."""
 
     engine: str
@@ -743,8 +687,7 @@ class Continuations:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass
-class Doors:
+class Doors(PlainRecord):
     """The endpoints of completion: a socket, and an HTTP address with its token file; empty: closed.
 
     `generation` grows whenever the process is started. `notes`: what the user should know.
@@ -757,8 +700,7 @@ class Doors:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class FileRecord:
+class FileRecord(PlainRecord):
     """The location of a file: its path in a working tree, or in another folder.
 
     `live`: whether that tree is live. `withheld`: nothing is suggested in it. `ignored`: nothing is learned from it.
@@ -771,8 +713,7 @@ class FileRecord:
     ignored: bool = False
 
 
-@dataclass
-class UseRecord:
+class UseRecord(PlainRecord):
     """What became of the suggestions in a working tree since `since` (seconds since the epoch).
 
     `committed`: accepted ones whose file has been committed since; the commit still contains `kept_characters` of them.
@@ -788,8 +729,7 @@ class UseRecord:
     kept_characters: int = 0
 
 
-@dataclass
-class EditsOnRecord:
+class EditsOnRecord(PlainRecord):
     """Edits that a command left out of the files. `snapshot` has them; the shell command `command` restores them."""
 
     paths: list[str] = field(default_factory=list)
@@ -797,8 +737,7 @@ class EditsOnRecord:
     command: str | None = None
 
 
-@dataclass
-class MoveOutcome:
+class MoveOutcome(PlainRecord):
     """The result of a hop, a return or an `off`. `name`: the teammate. `head`: a branch or a commit.
 
     `commits`: the branch that keeps commits made during the hop. `left`: the branch from before the hop, if it has
@@ -824,8 +763,7 @@ class MoveOutcome:
     guest_rule: str = ""
 
 
-@dataclass
-class FileFinding:
+class FileFinding(PlainRecord):
     """A finding to review in a merged file; `kind` and `line` are empty if it comes from Git."""
 
     kind: str
@@ -834,8 +772,7 @@ class FileFinding:
     message: str
 
 
-@dataclass
-class FileConflict:
+class FileConflict(PlainRecord):
     """One conflict in a file: its line, the entity around it, what each side did, and the gate that refused."""
 
     line: int
@@ -845,8 +782,7 @@ class FileConflict:
     reason: str
 
 
-@dataclass
-class MergedFile:
+class MergedFile(PlainRecord):
     """The merge of a file that both sides changed. `result`: `clean` or `conflict`."""
 
     path: str
@@ -856,8 +792,7 @@ class MergedFile:
     conflicts: list[FileConflict] = field(default_factory=list)
 
 
-@dataclass
-class BroughtFiles:
+class BroughtFiles(PlainRecord):
     """The files that only one side changed, by kind of change."""
 
     added: list[str] = field(default_factory=list)
@@ -865,8 +800,7 @@ class BroughtFiles:
     removed: list[str] = field(default_factory=list)
 
 
-@dataclass
-class MergeOutcome:
+class MergeOutcome(PlainRecord):
     """The result of a merge. `result`: `clean`, `conflict`, or `same` if there was nothing to merge.
 
     `untouched`: paths that lose content that their author never touched. `note`: what is special about the source.
@@ -881,16 +815,14 @@ class MergeOutcome:
     note: MergeNote | None = None
 
 
-@dataclass
-class CommitTitle:
+class CommitTitle(PlainRecord):
     """A commit, and the first line of its message."""
 
     commit: str
     title: str
 
 
-@dataclass
-class TakenInCommits:
+class TakenInCommits(PlainRecord):
     """Other people's commits on the shared branch that come with a landing. `commits`: newest first."""
 
     by: str
@@ -898,8 +830,7 @@ class TakenInCommits:
     files: list[str]
 
 
-@dataclass
-class LandOutcome:
+class LandOutcome(PlainRecord):
     """The result of a landing. `remote`: where it was published; None: only the team shares it.
 
     `local`: the branch here. `others`: the co-authors. `kept`: the branch that keeps commits which did not land
@@ -924,16 +855,14 @@ class LandOutcome:
     switched: bool = False
 
 
-@dataclass
-class ChangedPath:
+class ChangedPath(PlainRecord):
     """A path that differs. `status`: `A`, `M` or `D`."""
 
     status: str
     path: str
 
 
-@dataclass
-class LandingPreview:
+class LandingPreview(PlainRecord):
     """A preview of a landing. `onto`: the commits that it builds on. `new`: whether there is anything to land.
 
     `untracked`: files that are not committed anywhere yet. `untouched`: paths that lose content that I never touched.
@@ -954,8 +883,7 @@ class LandingPreview:
     files: list[MergedFile]
 
 
-@dataclass
-class RestoredPath:
+class RestoredPath(PlainRecord):
     """A path that was restored from a snapshot taken `at` (seconds since the epoch)."""
 
     path: str
@@ -963,8 +891,7 @@ class RestoredPath:
     at: int
 
 
-@dataclass
-class RestoreOutcome:
+class RestoreOutcome(PlainRecord):
     """The result of a restore. `unchanged`: paths of which no other version is recorded."""
 
     paths: list[RestoredPath]
@@ -972,8 +899,7 @@ class RestoreOutcome:
     tip: str
 
 
-@dataclass
-class UndoOutcome:
+class UndoOutcome(PlainRecord):
     """The result of an undo or a redo of the command `undone`.
 
     `kept`: the snapshot with what was saved while the command was interrupted.
@@ -986,14 +912,12 @@ class UndoOutcome:
     edits: EditsOnRecord
 
 
-@dataclass
-class AllowOutcome:
+class AllowOutcome(PlainRecord):
     """The paths that may leave. `named`: those that the command named, relative to the top folder."""
 
     named: list[str]
     allowed: list[str]
 
 
-@dataclass
-class Ended:
+class Ended(PlainRecord):
     """A command has ended, and there is nothing more to report."""

@@ -6,19 +6,19 @@ in a message.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin
 
 import grpc
 from google.protobuf.message import Message
 
 from bough_daemon import errors
+from bough_daemon.system.plain_record import PlainRecord, fields_of
 
 M = TypeVar("M", bound=Message)
-R = TypeVar("R")
+R = TypeVar("R", bound=PlainRecord)
 
 CHOICE = "kind"  # the oneof of a message that holds one of several records
 ERROR_KEY = "bough-error-bin"
@@ -36,38 +36,38 @@ CODES: list[tuple[type[errors.BoughError], grpc.StatusCode]] = [
 ]
 
 
-def to_message(record: Any, kind: type[M]) -> M:
+def to_message(record: PlainRecord, kind: type[M]) -> M:
     """Return the message of `kind` with a record's fields."""
     message = kind()
     fill(message, record)
     return message
 
 
-def fill(message: Message, record: Any) -> None:
+def fill(message: Message, record: PlainRecord) -> None:
     """Copy a record's fields into a message; where it may hold one of several records, into the one of its name."""
     if _is_choice(message):
         message = getattr(message, _choice_named(message, type(record).__name__))
     message.SetInParent()
-    for field in dataclasses.fields(record):
-        value = getattr(record, field.name)
-        described = message.DESCRIPTOR.fields_by_name[field.name]
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        described = message.DESCRIPTOR.fields_by_name[name]
         is_bytes = described.type == described.TYPE_BYTES
         if isinstance(value, dict):
             assert described.message_type is not None
             values = described.message_type.fields_by_name["value"]
             of_bytes = values.type == values.TYPE_BYTES
-            getattr(message, field.name).update({name: _plain(item, of_bytes) for name, item in value.items()})
+            getattr(message, name).update({key: _plain(item, of_bytes) for key, item in value.items()})
         elif isinstance(value, list):
-            _fill_list(getattr(message, field.name), value, is_bytes)
-        elif dataclasses.is_dataclass(value):
-            fill(getattr(message, field.name), value)
+            _fill_list(getattr(message, name), value, is_bytes)
+        elif isinstance(value, PlainRecord):
+            fill(getattr(message, name), value)
         elif value is not None:
-            setattr(message, field.name, _plain(value, is_bytes))
+            setattr(message, name, _plain(value, is_bytes))
 
 
 def _fill_list(target: Any, values: list[Any], is_bytes: bool) -> None:
     for value in values:
-        if dataclasses.is_dataclass(value):
+        if isinstance(value, PlainRecord):
             fill(target.add(), value)
         else:
             target.append(_plain(value, is_bytes))
@@ -84,9 +84,7 @@ def _plain(value: Any, is_bytes: bool) -> Any:
 
 def from_message(message: Message, kind: type[R]) -> R:
     """Return the record of `kind` with a message's fields."""
-    hints = get_type_hints(kind)
-    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
-    return kind(**{field.name: _field(message, field.name, hints[field.name]) for field in fields})
+    return kind(**{name: _field(message, name, hint) for name, hint in fields_of(kind).items()})
 
 
 def from_choice(message: Message, kinds: Any) -> Any:
@@ -126,8 +124,8 @@ def _taken(value: Any, hint: Any) -> Any:
         return [_taken(item, inner) for item in value]
     if origin is dict:
         return {name: _taken(item, str) for name, item in value.items()}
-    if dataclasses.is_dataclass(hint):
-        return from_message(value, hint)  # type: ignore[arg-type]
+    if isinstance(hint, type) and issubclass(hint, PlainRecord):
+        return from_message(value, hint)
     return os.fsdecode(value) if hint is str and isinstance(value, bytes) else value
 
 

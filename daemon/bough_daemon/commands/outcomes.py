@@ -5,38 +5,33 @@ A record takes the fields that have the same names in what a command returns; on
 
 from __future__ import annotations
 
-import dataclasses
-from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin
 
 from bough_daemon.api import records
 from bough_daemon.commands import hop, land, merge, restore, undo
 from bough_daemon.commands.shared_branch import Target
 from bough_daemon.git.objects import Objects
 from bough_daemon.git.refs import words
+from bough_daemon.system.plain_record import PlainRecord, fields_of
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.edits_left import edits_on_record
 
-R = TypeVar("R")
+R = TypeVar("R", bound=PlainRecord)
 
 
 def outcome_of(kind: type[R], made: Any, /, **given: Any) -> R:
     """Return the record of `kind` whose fields are `given`, or else those of `made` with the same names."""
-    fields = _fields(kind).items()  # type: ignore[arg-type]
-    same = {name: _as(getattr(made, name), hint) for name, hint in fields if name not in given and hasattr(made, name)}
+    same = {
+        name: _as(getattr(made, name), hint)
+        for name, hint in fields_of(kind).items()
+        if name not in given and hasattr(made, name)
+    }
     return kind(**same, **given)
 
 
-@cache
-def _fields(kind: type) -> dict[str, Any]:
-    """Return the fields of a record with their types; a merge has a record for each of thousands of files."""
-    hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
-
-
 def _as(value: Any, hint: Any) -> Any:
-    """Return a value as a field of a record has it: records for dataclasses that are none yet, lists for tuples."""
+    """Return a value as a field of a record has it: records for what is none yet, lists for tuples."""
     if get_origin(hint) is UnionType:
         if type(value) in get_args(hint):
             return value
@@ -44,7 +39,7 @@ def _as(value: Any, hint: Any) -> Any:
     if get_origin(hint) is list:
         (inner,) = get_args(hint)
         return [_as(item, inner) for item in value]
-    return outcome_of(hint, value) if dataclasses.is_dataclass(hint) and isinstance(hint, type) else value
+    return outcome_of(hint, value) if isinstance(hint, type) and issubclass(hint, PlainRecord) else value
 
 
 def moved(live: LiveWorktree, made: hop.Moved) -> records.MoveOutcome:

@@ -6,10 +6,10 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
 from itertools import takewhile
 
 from bough_completion.metrics import Suggested
+from msgspec import field
 
 from bough_daemon.api import records
 from bough_daemon.errors import StoreDamaged
@@ -22,7 +22,6 @@ WAITING = 500  # accepted suggestions of one working tree that wait for a commit
 LONGEST = 4000  # characters of a waiting suggestion
 
 
-@dataclass
 class ReadableTree(records.UseRecord):
     """The counts of one working tree. `waiting`: path, text before, accepted text. `base`: HEAD when last seen."""
 
@@ -86,7 +85,7 @@ class UseLog:
 
     def uses(self) -> list[records.UseRecord]:
         """Return the counts of every working tree."""
-        told = [each.name for each in fields(records.UseRecord)]
+        told = records.UseRecord.__struct_fields__
         used = [tree for _, tree in sorted(self._trees.items()) if tree.shown]
         return [records.UseRecord(**{name: getattr(tree, name) for name in told}) for tree in used]
 

@@ -15,6 +15,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from msgspec import structs
+
 from bough_daemon.api.notices import Notice, PurgeAsked
 from bough_daemon.api.records import PurgeEntry, PurgeOrder, PurgeReply, PurgeTold
 from bough_daemon.budgets import Pace
@@ -96,7 +98,7 @@ class Purger:
                 purge = self._sync.ask_to_purge(found.ids)
                 await self._carry_out(found, self._sync.member, stays_out=True)
                 self._sync.answer_purge(purge, PurgeOutcome.DONE)
-                told = replace(told, done=True)
+                told = structs.replace(told, done=True)
         self._due.set()
         return told
 

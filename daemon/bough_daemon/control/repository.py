@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice, takewhile
 
+from msgspec import structs
+
 from bough_daemon.agents.agent_list import AgentList
 from bough_daemon.api.notices import KeptAside, MuchRemoved, Notice, OtherVersion
 from bough_daemon.api.records import (
@@ -360,9 +362,9 @@ class Repository:
             held_up, last = session.held_up(), self._told.get(session.worktree.root)
             if not asked.done() and held_up and last is not None:
                 state = f"recording waits for {held_up}; everything else works"
-                return replace(last, state=state, failure=GitHangs.__name__, facts={}, failing=[*last.failing])
+                return structs.replace(last, state=state, failure=GitHangs.__name__, facts={}, failing=[*last.failing])
             told = self._told[session.worktree.root] = await asked
-            return replace(told, failing=[*told.failing])
+            return structs.replace(told, failing=[*told.failing])
         finally:
             asked.cancel()
 

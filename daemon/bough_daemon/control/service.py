@@ -26,6 +26,7 @@ from bough_daemon.faults import fault_of
 from bough_daemon.history.journal import HopKind
 from bough_daemon.system.at_work import Work, speaking_up
 from bough_daemon.system.environment import taken
+from bough_daemon.system.plain_record import PlainRecord
 from bough_daemon.system.threads import to_the_end
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ TYPED_AS = {
 
 T = TypeVar("T")
 Context = grpc.aio.ServicerContext[Any, Any]
-Command = Callable[[CommandSet, Any], Awaitable[object]]
+Command = Callable[[CommandSet, Any], Awaitable[PlainRecord]]
 
 
 def answers(method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
@@ -109,7 +110,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._working: set[asyncio.Task[object]] = set()
+        self._working: set[asyncio.Task[PlainRecord]] = set()
 
     async def close(self) -> None:
         """Let commands that change files finish; cancel those that take long."""
@@ -437,7 +438,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         terminal: RemoteTerminal,
         work: Work,
         merges: bool,
-    ) -> object:
+    ) -> PlainRecord:
         """Wait until the working tree is free for a command, and run it."""
         caller: pb.Caller = begin.caller
         path = os.fsdecode(caller.path)

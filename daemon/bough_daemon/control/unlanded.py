@@ -11,11 +11,12 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import pygit2
+from msgspec import structs
 
 from bough_daemon.api.records import WouldLand
 from bough_daemon.commands.shared_branch import Target
@@ -210,7 +211,7 @@ class Unlanded:
             self._counted(objects, objects.entry(before, path), objects.entry(tree, path)) for path in found.files
         ]
         added, removed = (sum(one[side] for one in counts) for side in (0, 1))
-        return replace(found, added=added, removed=removed)
+        return structs.replace(found, added=added, removed=removed)
 
     def _counted(self, objects: Objects, before: TreeEntry | None, now: TreeEntry | None) -> tuple[int, int]:
         """Return how many lines a file gained and lost; none if it is not text."""

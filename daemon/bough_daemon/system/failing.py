@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bough_daemon.system.plain_record import PlainRecord
 
 
-@dataclass
-class Failing:
+class Failing(PlainRecord):
     """Background work that has failed `failures` times, last at `failed_at` (seconds since the epoch).
 
     `recovered`: it has worked for a while since.

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -14,6 +13,7 @@ import typer
 from bough_daemon.api.records import MoveOutcome
 from bough_daemon.errors import BadUsage, BoughError, NotLive
 from bough_daemon.git.command import unbound
+from msgspec.structs import replace
 
 from bough_cli import outcomes, output
 from bough_cli.acting import UserTerminal, acting, tell

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 from bough_daemon.api.records import PurgeEntry, PurgeOrder, PurgeTold
 from bough_daemon.errors import BadUsage
 from bough_daemon.system.text import ago
+from msgspec.structs import replace
 
 from bough_cli import output
 from bough_cli.connection import connect, here

@@ -74,7 +74,7 @@ def _show_stats(json: bool) -> None:
     with Client(home()) as daemon:
         uses = daemon.uses()
     if json:
-        output.as_json({"repositories": [vars(use) for use in uses]})
+        output.as_json({"repositories": uses})
         return
     for use in uses:
         _show_use(use)
