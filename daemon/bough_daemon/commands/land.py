@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
@@ -32,7 +33,6 @@ from bough_daemon.commands.staged_paths import Staging, staged_at_home
 from bough_daemon.commands.taken_out import TakenOut, no_longer_in, taken_out
 from bough_daemon.commands.user_commit import NO_HOOKS, Draft, commit, run_pre_commit, trailers_for
 from bough_daemon.errors import (
-    BoughError,
     FilesKeepChanging,
     HookRefused,
     LandConflict,
@@ -129,10 +129,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Made:
-    """A published commit that the local branch will move to. `scene`: still set for its hooks."""
+    """A published commit that the local branch will move to. `authorship`: the note that says who wrote its lines.
+
+    `scene`: still set for its hooks.
+    """
 
     commit: str
     plan: Plan
+    authorship: str = ""
     hooks: Hooks = NO_HOOKS
     scene: Scene | None = None
 
@@ -348,8 +352,32 @@ async def _publish(landing: _Landing, plan: Plan, message: str) -> _Made:
     if hooks:
         return await _publish_with_hooks(landing, plan, message, hooks)
     made = await commit(live, terminal, _draft(landing, plan, message))
-    await target.push(live, terminal, made, verify=landing.verify)
-    return _Made(made, plan)
+    return _Made(made, plan, await _pushed(landing, plan, made))
+
+
+async def _pushed(landing: _Landing, plan: Plan, made: str) -> str:
+    """Publish a commit and return the note that says who wrote its lines, which is worked out meanwhile."""
+    authorship = asyncio.create_task(_authorship(landing, plan, made))
+    try:
+        await landing.target.push(landing.live, landing.terminal, made, verify=landing.verify)
+        return await authorship
+    finally:
+        authorship.cancel()
+        await asyncio.wait([authorship])
+
+
+async def _authorship(landing: _Landing, plan: Plan, made: str) -> str:
+    """Return the note that says who wrote the lines that land; its want does not stop a landing."""
+    alone = not plan.others and not AgentList(landing.live.store.folder).all()
+    if alone or landing.note is no_note:
+        return ""
+    try:
+        return await landing.live.beside(
+            lambda there: authorship_note(there, made, there.store.objects.commit(plan.onto[0]).tree)
+        )
+    except Exception:  # the commit is being published meanwhile
+        log.exception("no note says who wrote %s", made)
+        return ""
 
 
 def _draft(landing: _Landing, plan: Plan, message: str) -> Draft:
@@ -371,18 +399,17 @@ async def _publish_with_hooks(landing: _Landing, plan: Plan, message: str, hooks
             path = os.path.join(folder, "index")
             await landing.live.owner.run(_write_index, landing.live, plan.tree, path)
             made, plan = await _committed(landing, plan, message, hooks, path)
-        await landing.target.push(landing.live, landing.terminal, made, verify=landing.verify)
-        return _Made(made, plan, hooks)
+        return _Made(made, plan, await _pushed(landing, plan, made), hooks)
     scene = await set_scene(landing.live, landing.mine, plan.tree, plan.onto, landing.both)
     try:
         path = name_in_git_dir(landing.live.worktree, "index")
         made, final = await _committed(landing, plan, message, hooks, path)
         scene = await move_on(landing.live, scene, made, clean=final.tree == plan.tree)
-        await landing.target.push(landing.live, landing.terminal, made, verify=landing.verify)
+        authorship = await _pushed(landing, final, made)
     except BaseException:
         await _tell_put_back(landing, await put_back(landing.live, scene, landing.both))
         raise
-    return _Made(made, final, hooks, scene)
+    return _Made(made, final, authorship, hooks, scene)
 
 
 async def _needs_scene(landing: _Landing, plan: Plan, hooks: Hooks) -> bool:
@@ -584,8 +611,7 @@ async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str
     Return the branch that keeps what did not land, and the paths in which edits made meanwhile conflict.
     """
     live, scene = landing.live, made.scene
-    authorship = await _authorship(landing, made)
-    moves, kept = await live.owner.run(_moves, landing, made, authorship)
+    moves, kept = await live.owner.run(_moves, landing, made)
     here = (await live.owner.run(live.worktree.head)).branch == landing.target.ref
     if scene is not None and not here:
         await _tell_put_back(landing, await put_back(live, scene, landing.both, landed=moves))
@@ -603,22 +629,7 @@ async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str
     return kept, tuple(placed.conflicts)
 
 
-async def _authorship(landing: _Landing, made: _Made) -> str:
-    """Return the note that says who wrote the lines that landed; it must not stop what is published already."""
-    alone = not made.plan.others and not AgentList(landing.live.store.folder).all()
-    if alone or made.plan.commit is not None or landing.note is no_note:
-        return ""
-    before = made.plan.onto[0]
-    try:
-        return await landing.live.beside(
-            lambda there: authorship_note(there, made.commit, there.store.objects.commit(before).tree)
-        )
-    except (BoughError, OSError) as failure:
-        log.warning("no note says who wrote %s: %s", made.commit, failure)
-        return ""
-
-
-def _moves(landing: _Landing, made: _Made, authorship: str) -> tuple[Moves, str | None]:
+def _moves(landing: _Landing, made: _Made) -> tuple[Moves, str | None]:
     """Return how the local branch and the notes move, and the new branch that keeps commits which did not land."""
     live, target = landing.live, landing.target
     old = commit_of(live.worktree, target.ref)
@@ -628,7 +639,7 @@ def _moves(landing: _Landing, made: _Made, authorship: str) -> tuple[Moves, str 
     if made.plan.commit is None:
         before, tree = (live.store.objects.commit(oid).tree for oid in (made.plan.onto[0], made.commit))
         moves |= note_move(live, made.commit, landing.note(before, tree))
-        moves |= note_move(live, made.commit, authorship, AUTHORSHIP_NOTES)
+        moves |= note_move(live, made.commit, made.authorship, AUTHORSHIP_NOTES)
     way = made.scene.operation.refs.get(target.ref, (old,)) if made.scene is not None else (old,)
     own = way[0] if old in way else old
     if own is None or live.store.is_ancestor(own, made.commit):

@@ -12,6 +12,7 @@ import pytest
 from bough_cli.progress import words_of
 from bough_daemon.api.progress import HookFailed, PublishUntracked, StillStaged, TakesIn
 from bough_daemon.api.records import CommitTitle
+from bough_daemon.commands import land as land_module
 from bough_daemon.commands.land import Landed, land, preview
 from bough_daemon.commands.merge import merge
 from bough_daemon.commands.undo import undo
@@ -27,6 +28,7 @@ from bough_daemon.errors import (
 from bough_daemon.git.objects import FILE, TreeEntry
 from bough_daemon.store.store import LIVE
 from bough_daemon.team.branch_state import TeamLanding
+from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.terminal import Finished
 
 from tests.daemon.moves_support import Desk, check_whole, desk, everything, files_of, git, merge_both
@@ -221,6 +223,47 @@ def test_who_worked_on_what_a_teammate_had_merged_is_a_co_author_too(here: Desk)
     here.teammate_with("bob", {"c.txt": entry}, contains=[carols])
     here.do(merge(here.live, here.terminal, "bob", merge_both))
     assert set(do_land(here).others) == {"Bob <bob@example.org>", "Carol <carol@example.org>"}
+
+
+@pytest.mark.parametrize("hooks", [False, True])
+def test_a_note_of_who_wrote_what_that_fails_stops_no_landing(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, hooks: bool
+) -> None:
+    def fails(*_: object) -> str:
+        raise RuntimeError("no such thing")
+
+    here.teammate_at("bob", {"b.txt": b"b\n"})
+    here.do(merge(here.live, here.terminal, "bob", merge_both))
+    if hooks:
+        hook(here, "pre-push", "exit 0\n")
+    monkeypatch.setattr(land_module, "authorship_note", fails)
+    landed = do_land(here, note=lambda before, tree: "")
+    assert remote_main(here) == landed.commit == git(here.root, "rev-parse", "main")
+    assert git(here.root, "status", "--porcelain") == "" and not git(here.root, "for-each-ref", "refs/notes")
+
+
+def test_a_refused_push_ends_with_its_reason_while_the_note_is_made(
+    here: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def note(live: LiveWorktree, commit: str, before: str) -> str:
+        made.append(live.store.objects.commit(commit).tree)
+        return "a note"
+
+    here.teammate_at("bob", {"b.txt": b"b\n"})
+    here.do(merge(here.live, here.terminal, "bob", merge_both))
+    before = state(here)
+    monkeypatch.setattr(land_module, "authorship_note", note)
+    script = here.root.parent / "remote.git/hooks/update"
+    script.write_text("#!/bin/sh\necho frozen >&2; exit 1\n")
+    script.chmod(0o755)
+    with pytest.raises(PushRefused, match="frozen"):
+        do_land(here, note=lambda before, tree: "")
+    assert made and state(here) == before
+    script.unlink()
+    do_land(here, note=lambda before, tree: "")
+    assert git(here.root, "notes", "--ref=ai", "show") == "a note"
 
 
 def test_everyone_who_worked_on_it_is_a_co_author_and_nobody_twice(here: Desk) -> None:
