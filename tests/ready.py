@@ -34,6 +34,7 @@ IMPORTED = {
     BOUGH: ["bough_cli.connection", "bough_cli.outcomes", "bough_cli.acting", "bough_cli.habits", "grpc._channel"],
     DAEMON: ["ifaddr", "email.parser", "encodings.idna", "cryptography.hazmat.backends.openssl"],
 }
+LARGE = {"key", "export"}  # commands that import what no other needs
 ROOT = Path(__file__).parents[1]
 
 
@@ -111,6 +112,8 @@ def serve(address: str, program: str) -> None:
         sys.path.insert(0, str(ROOT))
     for module in [program, *IMPORTED.get(program, [])]:
         importlib.import_module(module)
+    if program == BOUGH:
+        _build_commands()
     assert len(os.listdir("/proc/self/task")) == 1, "a process with threads cannot be forked"
     gc.freeze()  # what is collected in a fork would be copied for it
     with socket.socket(socket.AF_UNIX) as listening, selectors.DefaultSelector() as events:
@@ -128,6 +131,17 @@ def serve(address: str, program: str) -> None:
                 pid = _fork(asked, program, [listening, events])
                 asked.sendall(b"%d\n" % pid)
                 events.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, asked))
+
+
+def _build_commands() -> None:
+    """Build the command line of each command, for which a short one needs a third of its own time."""
+    import typer
+    from bough_cli import main
+
+    main.application = functools.cache(main.application)
+    typer.main.get_command = functools.cache(typer.main.get_command)
+    for command in (set(main.COMMANDS) | set(main.GROUPS)) - LARGE:
+        typer.main.get_command(main.application(command))
 
 
 def _fork(asked: socket.socket, program: str, ours: Sequence[Any]) -> int:

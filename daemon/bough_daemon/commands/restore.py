@@ -36,16 +36,6 @@ class Restored:
 
 
 @dataclass(frozen=True)
-class _RestorePlan:
-    """What a restore makes of the files: `tree`, with the source of each path; `kept`: the rescued files that it is."""
-
-    command: str
-    tree: str
-    sources: dict[str, _PathSource]
-    kept: Commit | None
-
-
-@dataclass(frozen=True)
 class _PathSource:
     """The target state of a path: `entry` (None: absent), as in the snapshot `oid`, taken at `time`."""
 
@@ -70,16 +60,14 @@ async def restore(
     async def attempt() -> Restored:
         snapshot = await live.save()
         theirs = live.known(name) if name is not None and name != live.branch.name else None
-        plan = await live.beside(lambda there: _planned(there, snapshot, paths, theirs, since))
-        return await live.owner.run(_carry_out, live, snapshot, paths, plan)
+        return await live.owner.run(_restore, live, snapshot, paths, theirs, since)
 
     return await steadily(attempt)
 
 
-def _planned(
+def _restore(
     live: LiveWorktree, snapshot: Snapshot, paths: Sequence[str], theirs: LiveBranch | None, since: str | None
-) -> _RestorePlan:
-    """Return what a restore makes of the files in `snapshot`, or raise NothingToRestore."""
+) -> Restored:
     objects = live.store.objects
     tip, command = (theirs.tip, f"restore {theirs.name}") if theirs is not None else (snapshot.oid, "restore")
     kept = rescued_saves.find(live, since) if since is not None else None
@@ -94,31 +82,24 @@ def _planned(
     tree = _spliced(live, snapshot.tree, {path: source.entry for path, source in sources.items()})
     if tree == snapshot.tree:
         raise NothingToRestore("nothing to restore: the files already match that snapshot")
-    return _RestorePlan(command, tree, sources, kept)
-
-
-def _carry_out(live: LiveWorktree, snapshot: Snapshot, paths: Sequence[str], plan: _RestorePlan) -> Restored:
-    origins = {path: source.oid for path, source in plan.sources.items()}
-    only = index_only(live, snapshot.tree, plan.tree)
+    origins = {path: source.oid for path, source in sources.items()}
+    only = index_only(live, snapshot.tree, tree)
     change = Transaction(
-        command=plan.command,
-        picture=FileState(plan.tree),
-        said=f"bough: {plan.command}",
+        command=command,
+        picture=FileState(tree),
+        said=f"bough: {command}",
         index=only.index(live.worktree),
         given=only.given,
         spared=only.spared,
         origins=origins,
     )
     recorded = carry_out(
-        live,
-        change,
-        snapshot,
-        lambda: live.branch.record(plan.tree, snapshot.base, plan.command, since=snapshot.tree),
+        live, change, snapshot, lambda: live.branch.record(tree, snapshot.base, command, since=snapshot.tree)
     )
-    if plan.kept is not None:
-        rescued_saves.note_restored(live, plan.kept, plan.tree)
-    times = {path: source.time for path, source in plan.sources.items()}
-    return Restored(origins, times, [path for path in paths if path not in plan.sources], recorded)
+    if kept is not None:
+        rescued_saves.note_restored(live, kept, tree)
+    times = {path: source.time for path, source in sources.items()}
+    return Restored(origins, times, [path for path in paths if path not in sources], recorded)
 
 
 def _at(objects: Objects, source: Snapshot | Commit, paths: Sequence[str]) -> dict[str, _PathSource]:
