@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from bough_daemon.api.notices import (
     CommitsLeftOut,
@@ -29,6 +30,8 @@ from bough_daemon.history.taken_away import Side
 from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.terminal import Terminal
+
+MOST_SEARCHED = 20_000  # snapshots in which one that was marked as solid is searched
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,7 @@ def _commit_named(live: LiveWorktree, name: str) -> str | None:
 
 
 def solid_state(live: LiveWorktree, theirs: LiveBranch) -> LiveBranch:
-    """Return a live branch as it was when it was marked last; raise NothingSolid. On the store's thread.
+    """Return a live branch as it was when it was marked last; raise NothingSolid. Beside the store's thread.
 
     Only a snapshot of that very branch counts: a mark may name anything, and what is taken is shared with the team.
     """
@@ -179,7 +182,7 @@ def solid_state(live: LiveWorktree, theirs: LiveBranch) -> LiveBranch:
     marked = live.solid(name)
     if not marked:
         raise NothingSolid(f"{name} has not marked a state as solid", name=name)
-    found = next((one for one in timeline(objects, theirs.tip) if one.oid == marked), None)
+    found = next((one for one in islice(timeline(objects, theirs.tip), MOST_SEARCHED) if one.oid == marked), None)
     if found is None or not objects.exists(found.base):
         raise NothingSolid(f"the state that {name} marked as solid is not here", name=name)
     return LiveBranch(name, found.oid, found.base, theirs.connected)

@@ -36,6 +36,16 @@ class Restored:
 
 
 @dataclass(frozen=True)
+class _RestorePlan:
+    """What a restore makes of the files: `tree`, with the source of each path; `kept`: the rescued files that it is."""
+
+    command: str
+    tree: str
+    sources: dict[str, _PathSource]
+    kept: Commit | None
+
+
+@dataclass(frozen=True)
 class _PathSource:
     """The target state of a path: `entry` (None: absent), as in the snapshot `oid`, taken at `time`."""
 
@@ -60,14 +70,16 @@ async def restore(
     async def attempt() -> Restored:
         snapshot = await live.save()
         theirs = live.known(name) if name is not None and name != live.branch.name else None
-        return await live.owner.run(_restore, live, snapshot, paths, theirs, since)
+        plan = await live.beside(lambda there: _planned(there, snapshot, paths, theirs, since))
+        return await live.owner.run(_carry_out, live, snapshot, paths, plan)
 
     return await steadily(attempt)
 
 
-def _restore(
+def _planned(
     live: LiveWorktree, snapshot: Snapshot, paths: Sequence[str], theirs: LiveBranch | None, since: str | None
-) -> Restored:
+) -> _RestorePlan:
+    """Return what a restore makes of the files in `snapshot`, or raise NothingToRestore."""
     objects = live.store.objects
     tip, command = (theirs.tip, f"restore {theirs.name}") if theirs is not None else (snapshot.oid, "restore")
     kept = rescued_saves.find(live, since) if since is not None else None
@@ -82,24 +94,31 @@ def _restore(
     tree = _spliced(live, snapshot.tree, {path: source.entry for path, source in sources.items()})
     if tree == snapshot.tree:
         raise NothingToRestore("nothing to restore: the files already match that snapshot")
-    origins = {path: source.oid for path, source in sources.items()}
-    only = index_only(live, snapshot.tree, tree)
+    return _RestorePlan(command, tree, sources, kept)
+
+
+def _carry_out(live: LiveWorktree, snapshot: Snapshot, paths: Sequence[str], plan: _RestorePlan) -> Restored:
+    origins = {path: source.oid for path, source in plan.sources.items()}
+    only = index_only(live, snapshot.tree, plan.tree)
     change = Transaction(
-        command=command,
-        picture=FileState(tree),
-        said=f"bough: {command}",
+        command=plan.command,
+        picture=FileState(plan.tree),
+        said=f"bough: {plan.command}",
         index=only.index(live.worktree),
         given=only.given,
         spared=only.spared,
         origins=origins,
     )
     recorded = carry_out(
-        live, change, snapshot, lambda: live.branch.record(tree, snapshot.base, command, since=snapshot.tree)
+        live,
+        change,
+        snapshot,
+        lambda: live.branch.record(plan.tree, snapshot.base, plan.command, since=snapshot.tree),
     )
-    if kept is not None:
-        rescued_saves.note_restored(live, kept, tree)
-    times = {path: source.time for path, source in sources.items()}
-    return Restored(origins, times, [path for path in paths if path not in sources], recorded)
+    if plan.kept is not None:
+        rescued_saves.note_restored(live, plan.kept, plan.tree)
+    times = {path: source.time for path, source in plan.sources.items()}
+    return Restored(origins, times, [path for path in paths if path not in plan.sources], recorded)
 
 
 def _at(objects: Objects, source: Snapshot | Commit, paths: Sequence[str]) -> dict[str, _PathSource]:

@@ -9,6 +9,7 @@ from bough_daemon.errors import NothingToRedo, NothingToUndo
 from bough_daemon.git import index
 from bough_daemon.git.refs import backward, check_free, check_idle, commit_of
 from bough_daemon.git.worktree import Head
+from bough_daemon.history.ancestry import walk_back_ahead
 from bough_daemon.history.journal import Operation
 from bough_daemon.history.timeline import Snapshot, read_snapshot
 from bough_daemon.transaction import checkpoint
@@ -44,6 +45,7 @@ async def undo(live: LiveWorktree) -> Undone:
 
     async def attempt() -> Undone:
         snapshot = await live.save()
+        await live.beside(lambda there: _ask_ahead(there, journal_of(there).newest()))
         return await live.owner.run(_undo, live, snapshot)
 
     return replace(await steadily(attempt), kept=left.kept)
@@ -58,9 +60,18 @@ async def redo(live: LiveWorktree) -> Undone:
 
     async def attempt() -> Undone:
         snapshot = await live.save()
+        await live.beside(lambda there: _ask_ahead(there, journal_of(there).redoable()))
         return await live.owner.run(_redo, live, snapshot)
 
     return await steadily(attempt)
+
+
+def _ask_ahead(live: LiveWorktree, operation: Operation | None) -> None:
+    """Ask Git beforehand, where no save waits for it, what going back to before an operation will ask."""
+    before = checkpoint.read(live.store.objects, operation.before) if operation is not None else None
+    then = read_snapshot(live.store.objects, before.snapshot) if before is not None else None
+    if before is not None and then is not None:
+        walk_back_ahead(live.store, then, before.head.commit)
 
 
 def _undo(live: LiveWorktree, snapshot: Snapshot) -> Undone:

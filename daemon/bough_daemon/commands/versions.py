@@ -32,7 +32,7 @@ class Version:
 
 
 class Versions:
-    """The versions of paths on a live branch, as seen from one worktree. On the store's thread.
+    """The versions of paths on a live branch, as seen from one worktree. On one thread.
 
     `mine`: the tip of the worktree's own branch. `tip`: that of the branch to go back through; `command`: the command
     that does it (`restore`, `restore alice`).

@@ -53,6 +53,7 @@ from bough_daemon.errors import (
     NothingShared,
     UnknownMember,
 )
+from bough_daemon.git.objects import Objects
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch, carry_over
 from bough_daemon.history.company import FOLD
@@ -604,14 +605,12 @@ class Repository:
 
     async def log(self, session: Recorder, name: str, limit: int) -> Log:
         """Return the newest snapshots of a live branch; raise UnknownMember if there is none of that name."""
-        return await self.owner.run(self._log, name or session.branch.name, limit)
-
-    def _log(self, branch: str, limit: int) -> Log:
-        tip = self.store.ref(LIVE + branch)
+        branch = name or session.branch.name
+        tip = await self.owner.run(self.store.ref, LIVE + branch)
         if tip is None:
             raise UnknownMember(f"{branch} has no live branch here", name=branch)
-        entries = islice(timeline(self.store.objects, tip), limit)
-        return Log(branch, [LogEntry(s.oid, s.tree, s.base, s.event, s.title, s.time) for s in entries])
+        objects = Objects(self.store.objects.folder)
+        return Log(branch, await to_the_end(asyncio.to_thread(_entries, objects, tip, limit)))
 
     async def invite(self, where: Where, expires: float, uses: int) -> Invited:
         """Create a ticket that is valid for `expires` seconds; 0: a day."""
@@ -958,6 +957,12 @@ def _checked_commits(store: Store, worktree: Worktree) -> OwnCommits | None:
     with suppress(NoCommitYet, GitFailed):
         return OwnCommits.looked_through(store, worktree.head().commit)
     return None
+
+
+def _entries(objects: Objects, tip: str, limit: int) -> list[LogEntry]:
+    """Return the newest snapshots of a timeline, at most `limit`."""
+    snapshots = islice(timeline(objects, tip), limit)
+    return [LogEntry(s.oid, s.tree, s.base, s.event, s.title, s.time) for s in snapshots]
 
 
 def _finish_purge(store: Store) -> Exception | None:

@@ -19,7 +19,9 @@ from bough_daemon.history.replacements import landed_snapshots
 from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.store.store import Store
 
+LONGEST_OPERATION = 5000  # snapshots of one Git operation; a teammate may say so of any number
 REMEMBERED = 300  # snapshots of the timeline in which an earlier chain is searched
+MOST_GIVEN_UP = 5000  # snapshots that continue a claim; with more of them the history starts at HEAD
 MOST_CHAINS = 8  # of these, how many are compared
 
 Rewritten = Callable[[str], bool]
@@ -107,7 +109,7 @@ def claims_of(store: Store, snapshot: Snapshot | None, base: str) -> list[str]:
         return []
     if snapshot.base == base:
         return [oid for oid in snapshot.brought if oid != base]
-    return [oid for oid in (*snapshot.brought, snapshot.base) if not store.is_ancestor(oid, base)]
+    return [oid for oid in (*snapshot.brought, snapshot.base) if not store.is_surely_ancestor(oid, base)]
 
 
 def walk_ahead(store: Store, tip: Snapshot, claim: str) -> None:
@@ -121,9 +123,16 @@ def walk_ahead(store: Store, tip: Snapshot, claim: str) -> None:
     store.merge_base(tip.base, claim)
 
 
+def walk_back_ahead(store: Store, snapshot: Snapshot, base: str) -> None:
+    """Ask Git beforehand, beside the store's thread, what recording on the commit `base` onto a snapshot will ask."""
+    for claim in (base, *claims_of(store, snapshot, base)):
+        store.is_surely_ancestor(claim, snapshot.shared)
+
+
 def settled_before(objects: Objects, tip: Snapshot) -> Snapshot | None:
     """Return the newest snapshot of a timeline that was not taken during a Git operation."""
-    return next((snapshot for snapshot in timeline(objects, tip.oid) if not snapshot.operation), None)
+    near = islice(timeline(objects, tip.oid), LONGEST_OPERATION)
+    return next((snapshot for snapshot in near if not snapshot.operation), None)
 
 
 def _goes_on(store: Store, old: Snapshot, tree: str, base: str, rewritten: Rewritten | None) -> bool:
@@ -240,8 +249,10 @@ def _before_claims(
         return not at.claims.isdisjoint(claims) or any(store.is_ancestor(oid, at.shared) for oid in landed)
 
     at: Snapshot | None = snapshot
-    while at is not None and has(at):
+    for _ in range(MOST_GIVEN_UP):
+        if at is None or not has(at):
+            return at
         first = at.parents[0] if at.parents else None
         reachable = first is not None and first not in claims and store.objects.exists(first)
         at = read_snapshot(store.objects, first) if first is not None and reachable else None
-    return at
+    return None

@@ -148,17 +148,10 @@ class Branch:
         tip, company = self.tip, self.tip.company if self.tip is not None else NO_COMPANY
         if tip is None or not company.guest_of:
             return company
-        left = on_branch or (base != tip.base and not self._goes_forward(tip.base, base))
+        left = on_branch or (base != tip.base and not self.store.is_surely_ancestor(tip.base, base))
         if left or (by_git and self._is_reset(tip.tree, tree, base)):
             return company.left()
         return company
-
-    def _goes_forward(self, older: str, newer: str) -> bool:
-        """Return whether a commit contains an older one, as far as Git finds that out soon."""
-        try:
-            return self.store.is_ancestor(older, newer)
-        except GitTooSlow:
-            return False
 
     def _is_reset(self, old: str, tree: str, base: str) -> bool:
         """Return whether all files of HEAD are as in HEAD, and were not before."""
@@ -351,9 +344,7 @@ class Branch:
         keeps company with another: an older version would revert there what was edited meanwhile.
         """
         objects = self.store.objects
-        if self._told != (self.store.allowed.paths, self.store.hidden.paths):
-            self._told = self.store.allowed.paths, self.store.hidden.paths
-            self._commits.forget()
+        self._follow_choices()
         leaving = self._commits.leaving(base)
         seen_base = leaving.commits[0] if leaving.commits else self.store.no_commit()
         more = (oid for one in brought for oid in self._leaving_of(one))
@@ -376,9 +367,8 @@ class Branch:
         """Return those of `claims` that none of the earlier shared commits contains."""
         newest, named = self._named
         known = named if newest in chain else frozenset[str]()
-        return [
-            oid for oid in claims if oid not in known and not any(self.store.is_ancestor(oid, one) for one in chain)
-        ]
+        is_within = self.store.is_surely_ancestor  # if it takes too long, the commit is named once more
+        return [oid for oid in claims if oid not in known and not any(is_within(oid, one) for one in chain)]
 
     def _withheld(self, known: Sequence[str], committed: str, tree: str) -> dict[str, str]:
         """Return the paths of `tree` that the team does not get, with the reasons.
@@ -435,6 +425,24 @@ class Branch:
         if self._told != (self.store.allowed.paths, self.store.hidden.paths):
             self._shares_less = True
         return self._shares_less or not self._waiting <= self.unshared.keys() | self.flooded.keys()
+
+    def _follow_choices(self) -> None:
+        """Check commits again if the user has allowed or hidden paths meanwhile."""
+        if self._told != (self.store.allowed.paths, self.store.hidden.paths):
+            self._told = self.store.allowed.paths, self.store.hidden.paths
+            self._commits.forget()
+
+    def unchecked(self, base: str) -> OwnCommits | None:
+        """Return what is known of commits if more than a few must be checked before a snapshot on the commit `base`.
+
+        That is for another thread: see `OwnCommits.looked_through`. None: a snapshot may be taken.
+        """
+        self._follow_choices()
+        return None if self._commits.is_checked(base) else self._commits.copied()
+
+    def learn(self, commits: OwnCommits) -> None:
+        """Adopt what was found out about commits beside the store's thread."""
+        self._commits.learn(commits)
 
     def staying(self, commit: str) -> Mapping[str, str]:
         """Return what keeps a commit of the user's, or an earlier one, on this machine, by path; or nothing."""

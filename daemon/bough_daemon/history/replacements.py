@@ -51,7 +51,8 @@ def landed_snapshots(store: Store, *commits: str) -> set[str]:
 def _named(store: Store, commits: tuple[str, ...]) -> list[tuple[str, str]]:
     """Return (landed commit, snapshot that it names) for those among `commits`."""
     form = f"--format=%H %(trailers:key={TRAILER},valueonly,separator=%x20)"
-    lines = knowing(store.git).run("log", "--grep", TRAILER, form, *commits).decode(errors="replace")
+    asked = ("log", "--grep", TRAILER, form, *commits)
+    lines = store.walks.run(knowing(store.git), *asked).decode(errors="replace")
     pairs = [line.split(" ") for line in lines.splitlines()]
     return [(pair[0], pair[1]) for pair in pairs if len(pair) > 1 and OBJECT_ID.fullmatch(pair[1])]
 

@@ -36,6 +36,7 @@ from bough_daemon.recording.settling import PATIENCE, SettlePatience, Unsettled
 from bough_daemon.recording.tree_builder import TreeBuilder
 from bough_daemon.recording.watcher import FolderWatch
 from bough_daemon.store.gathering import tidy
+from bough_daemon.store.own_commits import OwnCommits
 from bough_daemon.store.store import Store
 from bough_daemon.system.at_work import Work, seconds_since
 from bough_daemon.system.environment import configures
@@ -65,6 +66,14 @@ class Reading:
 
     task: asyncio.Task[None]
     since: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """A commit that HEAD has moved to, with others that must be checked first; and what is known of commits."""
+
+    commit: str
+    known: OwnCommits
 
 
 class Recorder:
@@ -466,10 +475,21 @@ class Recorder:
             await self.owner.run(self.snapshots.forget_rules)
         if changes.rules or changes.lost:
             await asyncio.to_thread(self._watch.rescan)
-        tip = await self.owner.run(self._take, changes, until)
+        tip = await self._checked(changes, until)
         if links - self.snapshots.linked():
             await asyncio.to_thread(self._watch.rescan)  # former nested repositories are watched from now on
         return tip
+
+    async def _checked(self, changes: EventCollector, until: float | None) -> Snapshot:
+        """Take a snapshot after all commits that HEAD has brought were checked, where no other save waits for it."""
+        checked: OwnCommits | None = None
+        for left in reversed(range(HEAD_TRIES)):
+            found = await self.owner.run(self._take, changes, until, checked, waits=left > 0)
+            if isinstance(found, Snapshot):
+                return found
+            look = partial(OwnCommits.looked_through, self.store, found.commit, found.known)
+            checked = await to_the_end(asyncio.to_thread(look))
+        raise AssertionError("the last one does not wait")
 
     def _merge_pending(self, taken: EventCollector) -> EventCollector:
         taken.lost |= self._pending.lost
@@ -516,11 +536,21 @@ class Recorder:
             self._retry.cancel()
             self._retry = None
 
-    def _take(self, changes: EventCollector, until: float | None) -> Snapshot:
-        """Make the tree and record it, with the same HEAD before and after. On the store's thread."""
+    def _take(
+        self, changes: EventCollector, until: float | None, checked: OwnCommits | None, *, waits: bool
+    ) -> Snapshot | Unchecked:
+        """Make the tree and record it, with the same HEAD before and after. On the store's thread.
+
+        `checked`: what is known of commits by now. `waits`: if more must be checked, return that instead.
+        """
         self.store.check_there()
+        if checked is not None:
+            self.branch.learn(checked)
         for _ in range(HEAD_TRIES):
             self.head, operation = self._read_head(), refs.operation(self.worktree) or ""
+            known = self.branch.unchecked(self.head.commit) if waits else None
+            if known is not None:
+                return Unchecked(self.head.commit, known)
             tree = self._settled_tree.take(self.head.commit, changes, self._watch, until)
             if (self._read_head(), refs.operation(self.worktree) or "") == (self.head, operation):
                 break

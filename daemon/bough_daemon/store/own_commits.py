@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bough_daemon.errors import GitFailed
+from bough_daemon.errors import GitFailed, GitTooSlow
 from bough_daemon.git.command import GitCommand, in_one_line
 from bough_daemon.git.objects import Change
 from bough_daemon.privacy.purged import WHY_HELD
@@ -22,6 +22,7 @@ from bough_daemon.store.store import LANDED, LIVE, SHARED, Store
 
 REMOTES = "refs/remotes"
 MOST_COMMITS = 1000  # newest unpushed commits that are checked; each takes about 0.3 ms
+TEAMS_SECONDS = 1.5  # for finding which commits the team has
 FEW = 16  # commits that are followed without asking git
 LOOK_EVERY = 2.0  # seconds between checks whether withheld commits were pushed
 SHORT = 7  # characters of a commit's id
@@ -40,28 +41,46 @@ class Leaving:
 
 
 class OwnCommits:
-    """Check the commits of one repository's user. On the store's thread only."""
+    """Check the commits of one repository's user. On one thread at a time."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, known: OwnCommits | None = None) -> None:
         self._store = store
         self._fit: set[str] = set()  # commits that may be shared, with their whole history
         self._reasons: dict[str, dict[str, str]] = {}  # of a commit alone
         self._kept: dict[str, Leaving] = {}  # withheld commits, as of the last check
         self._seen: tuple[object, ...] = ()
         self._looked_at = -math.inf
+        if known is not None:
+            self.learn(known)
+
+    def copied(self) -> OwnCommits:
+        """Return what is known now, for another thread."""
+        return OwnCommits(self._store, self)
+
+    def learn(self, known: OwnCommits) -> None:
+        """Adopt what was found out beside the store's thread."""
+        self._fit |= known._fit
+        self._reasons |= known._reasons
+        self._kept |= known._kept
+        self._seen, self._looked_at = known._seen, known._looked_at
 
     @classmethod
-    def looked_through(cls, store: Store, commit: str) -> OwnCommits:
+    def looked_through(cls, store: Store, commit: str, known: OwnCommits | None = None) -> OwnCommits:
         """Return the commits after all up to one were checked, on another thread than the store's.
 
-        The first time these are up to MOST_COMMITS, for which saves would have to wait.
+        These are up to MOST_COMMITS, for which saves would have to wait. `known`: what was checked before, for this
+        thread alone.
         """
         with store.beside() as there:
-            made = cls(there)
+            made = cls(there, known)
             if there.objects.exists(commit):
                 made.leaving(commit)
         made._store = store
         return made
+
+    def is_checked(self, commit: str) -> bool:
+        """Return whether a commit was checked, or is one of a few after such."""
+        return commit in self._fit or commit in self._kept or self._is_plainly_fit(commit)
 
     @property
     def due(self) -> float:
@@ -75,7 +94,7 @@ class OwnCommits:
         self._looked_at = time.monotonic()
         seen = self._everywhere()
         if seen != self._seen:
-            self.forget()
+            self._kept.clear()
             return True
         return False
 
@@ -121,6 +140,8 @@ class OwnCommits:
             self._kept[commit] = Leaving((), {".git": why})
             return
         for oid in _parents_first(unknown, commit):
+            if oid in self._fit:
+                continue
             reasons = {path: _told(reason, oid) for path, reason in self._why_stays(oid).items()}
             for parent in unknown[oid]:
                 reasons |= self._kept[parent].reasons if parent in self._kept else {}
@@ -135,10 +156,19 @@ class OwnCommits:
     def _nobodys(self, commit: str) -> dict[str, list[str]]:
         """Return the commits in a history that neither a remote nor the team has, each with its parents."""
         self._store.follow_shallow()
-        names = "".join(f"{oid}\n" for oid in [commit, *(f"^{oid}" for oid in self._elsewhere())])
+        own = self._elsewhere()
+        try:
+            return self._without(commit, [*own, *self._teams().values()], TEAMS_SECONDS)
+        except GitTooSlow:
+            return self._without(commit, own)  # what a teammate made takes that long; then what only they have counts
+
+    def _without(self, commit: str, others: Iterable[str], seconds: float | None = None) -> dict[str, list[str]]:
+        """Return the newest commits in a history that none of `others` contains, each with its parents."""
+        names = "".join(f"{oid}\n" for oid in [commit, *(f"^{oid}" for oid in dict.fromkeys(others))])
         # In no strict order: for that, git would have to walk all of a history without a remote.
         options = ("--parents", f"--max-count={MOST_COMMITS}", "--ignore-missing", "--stdin")
-        lines = self._store.git.run("rev-list", *options, stdin=names.encode()).decode().splitlines()
+        walks, git = self._store.walks, self._store.git
+        lines = walks.run(git, "rev-list", *options, stdin=names.encode(), seconds=seconds).decode().splitlines()
         return {oid: parents for oid, *parents in map(str.split, lines)}
 
     def _leaving_of(self, parent: str) -> tuple[str, ...]:
@@ -148,7 +178,7 @@ class OwnCommits:
         """Yield those of some commits that none of the others contains."""
         found = list(commits)
         for oid in found:
-            if not any(other != oid and self._store.is_ancestor(oid, other) for other in found):
+            if not any(other != oid and self._store.is_surely_ancestor(oid, other) for other in found):
                 yield oid
 
     def _why_stays(self, commit: str) -> dict[str, str]:
@@ -179,11 +209,11 @@ class OwnCommits:
                 yield path, before, now
 
     def _elsewhere(self) -> list[str]:
-        """Return the commits that remotes or teammates have, and those checked before they were shared."""
+        """Return the commits that remotes have, and those checked before they were shared."""
         remotes = (
             GitCommand(self._store.common_dir).run("for-each-ref", "--format=%(objectname)", REMOTES).decode().split()
         )
-        return list(dict.fromkeys([*remotes, *self._store.refs(SHARED).values(), *self._teams().values()]))
+        return [*remotes, *self._store.refs(SHARED).values()]
 
     def _teams(self) -> dict[str, str]:
         """Return the branches of teammates, and landed commits."""

@@ -284,6 +284,10 @@ class Store:
         """Return whether `newer` contains `older`."""
         return self.walks.is_ancestor(older, newer)
 
+    def is_surely_ancestor(self, older: str, newer: str) -> bool:
+        """Return whether `newer` contains `older`, as far as Git finds that out soon."""
+        return self.walks.is_surely_ancestor(older, newer)
+
     def merge_base(self, one: str, other: str) -> str | None:
         """Return a best common ancestor of two commits, or None when their histories are unrelated."""
         return self.walks.merge_base(one, other)

@@ -1,24 +1,27 @@
 """Which commit contains which, and where two histories parted: asked of Git once, and never for longer than a bound.
 
 Histories come from teammates, too, and a few megabytes of commits that name each other in an unlucky way keep `git
-merge-base` busy for hours. So each walk ends after some seconds: many beside the store's thread, few on it, where
-saves wait. All of it may be called from any thread.
+merge-base` busy for hours. So walks end after some seconds: each after many beside the store's thread, and on it, where
+saves wait, all those of one piece of work together after few. All of it may be called from any thread.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 from bough_daemon.errors import GitFailed, GitHangs, GitTooSlow
 from bough_daemon.git.command import GitCommand
+from bough_daemon.system.threads import piece_of_work
 
 MOST_ANSWERS = 4096  # that are remembered of each kind
 LONGEST_SECONDS = 30.0  # of a walk: through the history of Linux, without a commit-graph, it takes about ten
-BRIEF_SECONDS = 3.0  # of a walk on the store's thread, where it is seldom asked what was not asked before
+BRIEF_SECONDS = 3.0  # of all walks of a piece of work on the store's thread, where little is asked for the first time
+QUICK_SECONDS, MOST_QUICK = 0.2, 50  # of these, walks that take no longer, and how many such count for nothing
 AGAIN_SECONDS = 600.0  # in which a walk that took too long is not begun again
 
 K = TypeVar("K")
@@ -35,6 +38,27 @@ def comparing(whose: str) -> Iterator[None]:
         raise GitTooSlow(f"the history of {whose} takes Git too long to compare with yours", **slow.facts) from slow
 
 
+class ThreadPatience(threading.local):
+    """How long a thread may wait for an answer, if not only briefly; its piece of work, and what that has used."""
+
+    seconds: float | None = None
+    piece = 0
+    asked = 0
+    spent = 0.0
+
+    def patience(self) -> float:
+        """Return for how many seconds this thread may wait for Git now."""
+        piece = piece_of_work()
+        if self.piece != piece or not piece:
+            self.piece, self.asked, self.spent = piece, 0, 0.0
+        return self.seconds if self.seconds is not None else max(0.0, BRIEF_SECONDS - self.spent)
+
+    def note(self, took: float) -> None:
+        """Count an answer that took so many seconds; quick ones, if few, count for nothing on a busy machine."""
+        self.asked += 1
+        self.spent += max(0.0, took - QUICK_SECONDS) if self.asked <= MOST_QUICK else took
+
+
 class Walks:
     """The answers of one store. Commits never change, so they stay true.
 
@@ -48,7 +72,7 @@ class Walks:
         self._merge_bases: dict[Pair, str] = {}
         self._apart: dict[Pair, Pair] = {}
         self._slow: dict[str, tuple[float, float]] = {}  # what took too long: for how many seconds, and when
-        self._thread = threading.local()
+        self._thread = ThreadPatience()
 
     @contextmanager
     def patient(self) -> Iterator[None]:
@@ -57,7 +81,18 @@ class Walks:
         try:
             yield
         finally:
-            self._thread.seconds = BRIEF_SECONDS
+            self._thread.seconds = None
+
+    def run(self, git: GitCommand, *asked: str, stdin: bytes = b"", seconds: float | None = None) -> bytes:
+        """Return the output of a git command that walks through histories; raise GitTooSlow if that takes too long."""
+        return self._bounded(git, asked, (0,), seconds, stdin)[1]
+
+    def is_surely_ancestor(self, older: str, newer: str) -> bool:
+        """Return whether `newer` contains `older`, as far as Git finds that out soon."""
+        try:
+            return self.is_ancestor(older, newer)
+        except GitTooSlow:
+            return False
 
     def is_ancestor(self, older: str, newer: str, seconds: float | None = None) -> bool:
         """Return whether `newer` contains `older`; raise GitTooSlow if that takes too long."""
@@ -108,16 +143,29 @@ class Walks:
 
     def _ask(self, *asked: str, allowed: tuple[int, ...] = (0,), seconds: float | None = None) -> tuple[int, bytes]:
         """Return git's exit code and output; raise GitTooSlow, also if it took as long not long ago."""
-        patience = seconds if seconds is not None else getattr(self._thread, "seconds", BRIEF_SECONDS)
+        patience = seconds if seconds is not None else self._thread.patience()
         question = " ".join(asked)
         tried, at = self._slow.get(question, (0.0, 0.0))
         if tried >= patience and time.monotonic() - at < AGAIN_SECONDS:
             raise GitTooSlow(f"git {asked[0]} took too long before", output="", running="")
         try:
-            code, output, _ = self._git.result(*asked, allowed=allowed, seconds=patience)
+            return self._bounded(self._git, asked, allowed, patience)
         except GitTooSlow:
             self._remember(self._slow, question, (patience, time.monotonic()))
             raise
+
+    def _bounded(
+        self, git: GitCommand, asked: Sequence[str], allowed: Sequence[int], seconds: float | None, stdin: bytes = b""
+    ) -> tuple[int, bytes]:
+        """Return git's exit code and output; what it took counts for this thread's piece of work."""
+        patience = min(seconds if seconds is not None else math.inf, self._thread.patience())
+        if not patience:
+            raise GitTooSlow(f"git {asked[0]} took too long", output="", running="")
+        began = time.monotonic()
+        try:
+            code, output, _ = git.result(*asked, allowed=allowed, stdin=stdin, seconds=patience)
+        finally:
+            self._thread.note(time.monotonic() - began)
         return code, output
 
     def forget(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,13 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_here = threading.local()
+
+
+def piece_of_work() -> int:
+    """Return which piece of work this thread is at, counted by a StoreThread; 0 on any other thread."""
+    return getattr(_here, "piece", 0)
 
 
 class StoreThread:
@@ -28,6 +36,7 @@ class StoreThread:
 
         def noted() -> T:
             self.busy_since = time.time()
+            _here.piece = piece_of_work() + 1
             try:
                 return work(*arguments, **named)
             finally:

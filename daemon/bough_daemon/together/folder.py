@@ -57,11 +57,15 @@ Role = Literal["host", "guest", "followed"]
 
 @dataclass(frozen=True)
 class Other:
-    """The other side of a fold. `branch`: its name; `tip`: its newest tip here. `role`: its relation to this side."""
+    """The other side of a fold. `branch`: its name; `tip`: its newest tip here. `role`: its relation to this side.
+
+    `solid`: it is folded only as it was when it was marked as solid.
+    """
 
     branch: str
     tip: str
     role: Role
+    solid: bool = False
 
     @property
     def hosting(self) -> bool:

@@ -48,7 +48,8 @@ class Folding:
 
     `wake` is set when something happened; `moved` too, for waiting commands. `held`: why nothing is folded from a
     branch for now. `looked_at`: the tips that were folded last, and the moment (monotonic) of the next fold if the
-    files still differ; `apart`: how long to wait for that. `warm`: the merge engine was loaded for it.
+    files still differ; `apart`: how long to wait for that. `warm`: the merge engine was loaded for it. `solid`: the tip
+    and the mark for which a followed branch was searched last, and the solid state found, if any.
     """
 
     session: Recorder
@@ -60,6 +61,7 @@ class Folding:
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     held: dict[str, str] = field(default_factory=dict)
     warm: bool = False
+    solid: tuple[tuple[str, str], str | None] = (("", ""), None)
     looked_at: tuple[object, float] = (None, 0.0)
     task: asyncio.Task[None] | None = None
     retry: asyncio.TimerHandle | None = None

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from bough_daemon.commands.hop import hop_now
-from bough_daemon.commands.merge_source import solid_state
-from bough_daemon.errors import NothingSolid
 from bough_daemon.history.company import FOLD
 from bough_daemon.history.journal import Hop
 from bough_daemon.history.timeline import read_snapshot
@@ -75,11 +72,6 @@ class Standings:
 
 
 def _followed(live: LiveWorktree, hop: Hop) -> list[Other]:
-    """Return the followed branch as a one-item list; an empty one if only solid states are wanted and it has none."""
+    """Return the followed branch as a one-item list; an empty one if it is not here."""
     theirs = live.teammate(hop.name)
-    if theirs is None:
-        return []
-    with suppress(NothingSolid):
-        theirs = solid_state(live, theirs) if hop.kind == "solid" else theirs
-        return [Other(hop.name, theirs.tip, "followed")]
-    return []
+    return [Other(hop.name, theirs.tip, "followed", solid=hop.kind == "solid")] if theirs is not None else []

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from bough_daemon.api.records import Guest, Guests, StayedBranch
-from bough_daemon.commands.merge_source import known_source
+from bough_daemon.commands.merge_source import known_source, solid_state
 from bough_daemon.errors import BadUsage, BoughError, NothingSolid, OwnBranch, UnknownMember
 from bough_daemon.git.objects import Objects
 from bough_daemon.history.company import ASK, FOLD, OFF
@@ -29,7 +29,7 @@ from bough_daemon.together.standing import Standings
 from bough_daemon.together.stay_fold import StayFold
 from bough_daemon.together.stays import Stays
 from bough_daemon.together.tree_fold import Undecided
-from bough_daemon.transaction.context import LiveWorktree
+from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.file_state import Disturbed
 
 log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class Together:
             try:
                 await self._repair(folding)
                 await self._tell_guests(folding)
-                others = await self._owner.run(self._standings.others, folding)
+                others = await self._others(folding)
                 if others and not folding.warm:
                     folding.warm = True
                     self._around.warm_up()
@@ -149,6 +149,24 @@ class Together:
             except BaseException:
                 folding.wake.set()  # after the restart
                 raise
+
+    async def _others(self, folding: Folding) -> list[Other]:
+        """Return the branches that are folded into a working tree; of a solid one, its newest solid state if any."""
+        found = list[Other]()
+        for other in await self._owner.run(self._standings.others, folding):
+            tip = await self._solid_tip(folding, other) if other.solid else other.tip
+            found += [replace(other, tip=tip)] if tip is not None else []
+        return found
+
+    async def _solid_tip(self, folding: Folding, other: Other) -> str | None:
+        """Return the newest solid state of a branch, searched once for each tip; None if there is none."""
+        live, asked = folding.folder.live, (other.tip, folding.folder.live.solid(other.branch))
+        if folding.solid[0] != asked:
+            found: str | None = None
+            with suppress(NothingSolid):
+                found = await live.beside(lambda there: solid_state(there, LiveBranch(other.branch, other.tip, "")).tip)
+            folding.solid = asked, found
+        return folding.solid[1]
 
     # Branches that a working tree stays on.
 

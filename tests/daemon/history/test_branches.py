@@ -56,6 +56,21 @@ def test_a_merge_contains_what_was_merged_and_an_undo_no_longer_does(grove: Grov
     assert grove.store.refs(KEPT) == {f"alice/{merged.oid}": merged.oid}
 
 
+def test_a_branch_whose_history_is_long_to_compare_is_recorded_and_goes_back(
+    grove: Grove, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = grove.alice.save(grove.tree(a="1", m="mine"), grove.base)
+    theirs = grove.bob.save(grove.tree(a="1", t="theirs"), grove.base)
+    merged = grove.alice.record(grove.tree(a="1", m="mine", t="theirs"), grove.base, "merge bob", contains=[theirs.oid])
+    grove.store.walks.forget()
+    monkeypatch.setattr("bough_daemon.store.walks.BRIEF_SECONDS", 0.0)  # as if each walk took too long
+    opened = Branch(grove.store, "alice", "Alice <a@example.org>")
+    saved = opened.save(grove.tree(a="2", m="mine", t="theirs"), grove.base)
+    assert saved.oid == opened.tip.oid != merged.oid  # type: ignore[union-attr]
+    undone = opened.record(mine.tree, grove.base, "undo", onto=mine.oid)
+    assert undone.parents[0] == mine.oid
+
+
 def test_what_was_saved_while_a_command_worked_stays_on_the_branch(grove: Grove) -> None:
     mine = grove.alice.save(grove.tree(a="1", m="mine"), grove.base)
     grove.alice.save(grove.tree(a="1", m="mine", late="saved meanwhile"), grove.base)

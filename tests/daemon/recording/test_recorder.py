@@ -20,9 +20,11 @@ from bough_daemon.history.branches import Branch
 from bough_daemon.history.timeline import Snapshot, timeline
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.recording.settling import SettlePatience
+from bough_daemon.store.own_commits import FEW, OwnCommits
 from bough_daemon.store.store import Store
 from bough_daemon.system.threads import StoreThread
 
+from tests.daemon.gate import Gate
 from tests.daemon.support import git, make_repository, remove_tree, tree_by_git, write_files
 
 AT_ONCE = SettlePatience(name=0.02, temporary=0.02)
@@ -256,6 +258,23 @@ def test_lost_events_are_made_up_for_by_a_look_at_everything(folder: Path, tmp_p
     asyncio.run(scene())
 
 
+def test_commits_that_head_brought_are_checked_where_no_other_save_waits(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_repository(folder, {"a.txt": b"one\n"})
+
+    async def scene() -> None:
+        async with live(root) as (session, _):
+            for number in range(FEW + 2):
+                git(root, "commit", "-q", "--allow-empty", "-m", f"{number}")
+            gate = Gate(session.owner)
+            monkeypatch.setattr(OwnCommits, "_judge", gate.before(OwnCommits._judge))
+            tip, _ = await asyncio.gather(session.save(), gate.opens())
+            assert tip.base == tip.shared_base == git(root, "rev-parse", "HEAD")
+
+    asyncio.run(scene())
+
+
 def test_secrets_stay_out_of_the_shared_tip(folder: Path) -> None:
     make_repository(folder, {"a": b"1"})
 
@@ -284,7 +303,7 @@ def test_after_a_full_disk_the_next_try_is_never_far_and_is_told_of(
 ) -> None:
     make_repository(folder, {"a": b"1"})
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise DiskFull("the disk is full")
 
     async def scene() -> None:

@@ -215,3 +215,27 @@ def test_commits_that_were_looked_through_beforehand_are_not_looked_through_agai
     monkeypatch.setattr(OwnCommits, "_why_stays", lambda *_: pytest.fail("a commit was looked at again"))
     tip = Branch(desk.store, "bob", "Bob <a@b>", checked).save(desk.tree(), later)
     assert tip.shared_base == first != bad
+
+
+def test_a_teammates_state_lets_commits_be_compared_again_but_not_looked_at_again(
+    desk: CommitDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_commits, "LOOK_EVERY", 0.0)
+    first, bad = desk.head(), desk.commit(server_key=b"k")
+    assert desk.commits.leaving(bad).commits == (first,)
+    desk.store.name(f"{LIVE}bob", first)
+    monkeypatch.setattr(OwnCommits, "_changes", lambda *_: pytest.fail("a commit was looked at again"))
+    assert desk.commits.look_again() and desk.commits.leaving(bad).commits == (first,)
+    desk.store.name(f"{LIVE}bob", bad)
+    assert desk.commits.look_again() and desk.commits.leaving(bad).commits == (bad,)
+
+
+def test_a_history_that_is_long_to_compare_with_the_teams_is_compared_with_remotes_alone(
+    desk: CommitDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, bad = desk.head(), desk.commit(server_key=b"k")
+    desk.store.name(f"{LIVE}bob", bad)
+    assert OwnCommits(desk.store).leaving(bad).commits == (bad,)
+    monkeypatch.setattr(own_commits, "TEAMS_SECONDS", 0.0)
+    leaving = OwnCommits(desk.store).leaving(bad)
+    assert leaving.commits == (first,) and "server.key" in leaving.reasons

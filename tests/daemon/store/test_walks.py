@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +11,8 @@ import pytest
 from bough_daemon.errors import GitFailed, GitHangs, GitTooSlow
 from bough_daemon.git.command import GitCommand
 from bough_daemon.history.merge_base import MOST_BASES, merge_base
-from bough_daemon.store.walks import Walks, comparing
+from bough_daemon.store.walks import BRIEF_SECONDS, MOST_QUICK, QUICK_SECONDS, ThreadPatience, Walks, comparing
+from bough_daemon.system.threads import StoreThread
 
 from tests.attack.bombs import entangled
 from tests.daemon.support import git, make_repository
@@ -91,6 +93,43 @@ def test_a_walk_may_take_longer_where_no_save_waits_for_it(root: Path, monkeypat
     with walks.patient():
         assert walks.merge_base(bomb.tip, other) is not None
     assert walks.merge_base(bomb.tip, other) is not None
+
+
+def test_all_walks_of_one_piece_of_work_share_what_one_may_take() -> None:
+    patience = ThreadPatience()
+
+    def piece(*took: float) -> list[float]:
+        left = [patience.patience()]
+        for one in took:
+            patience.note(one)
+            left.append(round(patience.patience(), 3))
+        return left
+
+    owner = StoreThread("store")
+    try:
+        slow = [BRIEF_SECONDS, BRIEF_SECONDS, BRIEF_SECONDS - 2, 0.0]
+        quick = [BRIEF_SECONDS] * (MOST_QUICK + 1) + [BRIEF_SECONDS - QUICK_SECONDS]
+        for _ in range(2):  # what one piece of work has used, the next one has again
+            assert asyncio.run(owner.run(piece, QUICK_SECONDS, 2 + QUICK_SECONDS, 9.0)) == slow
+            assert asyncio.run(owner.run(piece, *[QUICK_SECONDS] * (MOST_QUICK + 1))) == quick
+    finally:
+        owner.close()
+    assert piece(9.0, 9.0) == [BRIEF_SECONDS] * 3, "other threads are nobody's to wait for"
+
+
+def test_git_is_not_even_asked_when_a_piece_of_work_has_used_its_time(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bough_daemon.store.walks.BRIEF_SECONDS", 0.0)
+    head, counted = git(root, "rev-parse", "HEAD"), Counted(str(root / ".git"))
+    walks, ours = Walks(counted), commit_on(root, "ours", head)
+    counted.asked[:] = []
+    with pytest.raises(GitTooSlow):
+        walks.is_ancestor(head, ours)
+    assert not walks.is_surely_ancestor(head, ours) and not counted.asked
+    with walks.patient():
+        assert walks.is_surely_ancestor(head, ours)
+    assert walks.is_surely_ancestor(head, ours), "it is known now"
 
 
 def test_histories_with_too_many_common_origins_are_not_merged_into_one(root: Path) -> None:
