@@ -183,6 +183,9 @@ def _destination(live: LiveWorktree, mine: Snapshot, theirs: LiveBranch, kind: s
         if not store.is_ancestor(one, theirs.tip):
             store.merge_base(theirs.base, one)
     store.merge_base(mine.base, theirs.tip)
+    if theirs.base != mine.base:
+        store.is_ancestor(mine.base, theirs.base)
+        store.give_ahead(theirs.base)
     return theirs
 
 

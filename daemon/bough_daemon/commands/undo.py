@@ -45,7 +45,7 @@ async def undo(live: LiveWorktree) -> Undone:
 
     async def attempt() -> Undone:
         snapshot = await live.save()
-        await live.beside(lambda there: _ask_ahead(there, journal_of(there).newest()))
+        await live.beside(lambda there: _prepare(there, snapshot, journal_of(there).newest()))
         return await live.owner.run(_undo, live, snapshot)
 
     return replace(await steadily(attempt), kept=left.kept)
@@ -60,18 +60,22 @@ async def redo(live: LiveWorktree) -> Undone:
 
     async def attempt() -> Undone:
         snapshot = await live.save()
-        await live.beside(lambda there: _ask_ahead(there, journal_of(there).redoable()))
+        await live.beside(lambda there: _prepare(there, snapshot, journal_of(there).redoable()))
         return await live.owner.run(_redo, live, snapshot)
 
     return await steadily(attempt)
 
 
-def _ask_ahead(live: LiveWorktree, operation: Operation | None) -> None:
-    """Ask Git beforehand, where no save waits for it, what going back to before an operation will ask."""
+def _prepare(live: LiveWorktree, snapshot: Snapshot, operation: Operation | None) -> None:
+    """Ask and copy beforehand, where no save waits for it, what going back to before an operation needs of Git."""
     before = checkpoint.read(live.store.objects, operation.before) if operation is not None else None
     then = read_snapshot(live.store.objects, before.snapshot) if before is not None else None
-    if before is not None and then is not None:
+    if before is None:
+        return
+    if then is not None:
         walk_back_ahead(live.store, then, before.head.commit)
+    if before.head.commit != snapshot.base:
+        live.store.give_ahead(before.head.commit)
 
 
 def _undo(live: LiveWorktree, snapshot: Snapshot) -> Undone:

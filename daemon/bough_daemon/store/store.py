@@ -16,6 +16,7 @@ import logging
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
 import pygit2
@@ -38,6 +39,7 @@ KEPT = "refs/kept/"  # what must not vanish: checkpoints of hops, states before 
 COPIED = "refs/copied/"  # the user's commits whose objects the store owns
 LANDED = "refs/landed/"  # what each member last landed on a shared branch
 LOOSE_GIFT_LIMIT = 200  # objects given to the user's repository loose; more are given as a pack
+GIVEN_SECONDS = 60.0  # in which a commit that was given ahead of a command is not looked through again
 BORROWED_LIMIT = 50  # commits of a large local-only history that are copied
 COPIED_LIMIT_KIB = 64 * 1024  # a history up to this size is copied completely
 
@@ -102,6 +104,7 @@ class Store:
             self._naming = threading.Lock()
             self.gathering = asyncio.Lock()  # held while objects or packs are combined
             self.walks = Walks(self.git)
+            self._given: dict[str, float] = {}  # commits that the user's database was given, and when (monotonic)
             self._common_inode = os.stat(self.common_dir).st_ino
             self._inode = os.stat(self.path).st_ino
         except BaseException:
@@ -302,21 +305,39 @@ class Store:
         made = self.git.run("-c", "core.fsync=all", *packing, stdin=stdin).decode().split()
         return {f"pack-{name}" for name in made}
 
+    def give_ahead(self, commit: str) -> None:
+        """Copy what a commit reaches into the user's own database, where no save waits for it.
+
+        HEAD is to name it soon, and `give` will not have to look through its history again.
+        """
+        self.give([commit])
+        self._given[commit] = time.monotonic()
+
     def give(self, tips: list[str]) -> None:
         """Copy what `tips` (commits, trees or blobs) reach into the user's own database, synced.
 
         Done before anything of the user's, HEAD, the index or a ref, names one of them. May be called from any thread.
         """
+        user = GitCommand(self.common_dir)
+        given = self._given_ahead(user) if tips else set[str]()
+        tips = [oid for oid in tips if oid not in given]
         if not tips:
             return
-        user = GitCommand(self.common_dir)
-        has = [f"^{oid}" for oid in user.run("rev-list", "--no-walk", "--all").decode().split()]
+        has = [f"^{oid}" for oid in (*user.run("rev-list", "--no-walk", "--all").decode().split(), *given)]
         names = self.git.run("rev-list", "--objects", "--stdin", stdin="\n".join([*tips, *has]).encode() + b"\n")
         oids = b"".join(line.split(b" ", 1)[0] + b"\n" for line in names.splitlines())
         if oids:
             pack = self.git.run("pack-objects", "-q", "--stdout", "--window=0", stdin=oids)
             keep = ["unpack-objects", "-q"] if oids.count(b"\n") < LOOSE_GIFT_LIMIT else ["index-pack", "--stdin"]
             user.run("-c", "core.fsync=all", *keep, stdin=pack)
+
+    def _given_ahead(self, user: GitCommand) -> set[str]:
+        """Return the commits that were given a moment ago, and that no `git gc` has removed since."""
+        for commit, at in list(self._given.items()):
+            if time.monotonic() - at > GIVEN_SECONDS:
+                self._given.pop(commit, None)
+        asked = list(self._given)
+        return {oid for oid in asked if user.result("cat-file", "-e", oid, allowed=(0, 1, 128))[0] == 0}
 
     @contextlib.contextmanager
     def quarantine(self) -> Iterator[GitCommand]:

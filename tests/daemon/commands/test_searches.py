@@ -14,9 +14,10 @@ from bough_daemon.commands.versions import Versions
 from bough_daemon.errors import UnknownPath, UnknownSnapshot
 from bough_daemon.history.ancestry import walk_back_ahead
 from bough_daemon.history.timeline import timeline
+from bough_daemon.store.store import Store
 
 from tests.daemon.gate import Gate
-from tests.daemon.moves_support import Desk, merge_both
+from tests.daemon.moves_support import Desk, check_whole, git, merge_both
 
 Typed = Callable[[Desk], Coroutine[Any, Any, object]]
 
@@ -46,6 +47,16 @@ def test_the_versions_of_a_file_are_searched_beside_saves(here: Desk, monkeypatc
     monkeypatch.setattr("bough_daemon.commands.restore.Versions", gate.before(Versions))
     with pytest.raises(UnknownPath):
         typed(here, gate, lambda here: restore(here.live, ["y"], name="alice"))
+
+
+def test_the_history_below_a_teammates_base_is_copied_beside_saves(here: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = git(here.root, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "only theirs")
+    here.teammate_at("alice", {"x": b"1"}, base)
+    gate = Gate(here.owner)
+    monkeypatch.setattr(Store, "give_ahead", gate.before(Store.give_ahead))
+    typed(here, gate, lambda here: hop(here.live, here.terminal, "alice", merge_both))
+    assert git(here.root, "rev-parse", "HEAD") == base
+    check_whole(here.root)
 
 
 @pytest.mark.parametrize("again", [False, True])

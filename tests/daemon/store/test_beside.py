@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+from bough_daemon.git.command import GitCommand
 from bough_daemon.git.objects import FILE, TreeEntry
 from bough_daemon.store.store import COPIED, KEPT, Store
 
@@ -33,6 +35,36 @@ def test_what_is_written_beside_is_there_afterwards(store: Store) -> None:
     assert store.ref(f"{KEPT}made") == tree
     assert [store.objects.blob(entry.oid) for entry in store.objects.tree(tree).values()]
     assert all(map(store.objects.owns, blobs))
+
+
+class NotedGit(GitCommand):
+    """Git, with what it was asked."""
+
+    asked: ClassVar[list[str]] = []
+
+    def run(self, *arguments: str, **how: Any) -> bytes:
+        self.asked.append(arguments[0])
+        return super().run(*arguments, **how)
+
+
+def test_what_was_given_ahead_is_not_looked_through_again_unless_the_user_has_pruned_it(store: Store) -> None:
+    root = Path(store.common_dir).parent
+    blob = store.objects.write_blob(b"theirs")
+    tree = store.objects.write_tree({"t": TreeEntry(FILE, blob)})
+    commit = store.objects.write_commit(tree, [git(root, "rev-parse", "HEAD")], "A <a@b>", 1, "theirs\n")
+    store.git = NotedGit(store.path)
+    asked = NotedGit.asked
+    with store.beside() as there:
+        there.give_ahead(commit)
+    assert git(root, "cat-file", "-p", f"{commit}:t") == "theirs" and "rev-list" in asked
+    asked.clear()
+    store.give([commit])
+    assert asked == []
+    store.give([commit, store.objects.write_blob(b"mine")])
+    assert asked, "what else is named is copied"
+    git(root, "prune", "--expire=now")
+    store.give([commit])
+    assert git(root, "cat-file", "-p", f"{commit}:t") == "theirs"
 
 
 def test_several_threads_move_references_at_once(store: Store) -> None:
