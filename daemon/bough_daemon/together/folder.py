@@ -46,10 +46,12 @@ HIDDEN = "it is marked assume-unchanged or skip-worktree"
 OUTSIDE = "it is outside your sparse checkout"
 UNMERGED = "it has unresolved conflicts"
 COSTLY = "the history of {0}'s branch takes Git too long to compare with yours"
+MUCH = "it changes more than {0:,} files here at once"
 OCCUPIED = "an ignored file is in its place"
 
 
 LARGE_BYTES = 4 * 1024 * 1024  # of a file whose line ends are not checked here: then Git is asked what it converts
+MOST_FOLDED = 2000  # files that one fold changes: a teammate may write any number, each takes a millisecond
 MOST_SAVES = 300  # saves since a fold that are checked
 
 Role = Literal["host", "guest", "followed"]
@@ -103,6 +105,7 @@ class WorktreeFolder:
     checked: Snapshot | None = None
     _settled: dict[str, tuple[object, ...]] = field(default_factory=dict)
     _costly_until: dict[str, float] = field(default_factory=dict)  # the moment (monotonic) when it is tried again
+    _much: tuple[tuple[str, str], bool] = (("", ""), False)  # two trees, and whether they differ in many files
     _folded: str = ""  # the tip after the last fold, and the index then
     _index_then: object = None
 
@@ -129,6 +132,9 @@ class WorktreeFolder:
             return Attempt()
         if time.monotonic() < self._costly_until.get(other.branch, 0.0):
             return Attempt(held=COSTLY.format(other.branch))
+        if self.is_much(mine.tree, theirs.tree):
+            command = "merge" if other.hosting else "hop"
+            return Attempt(held=f"{MUCH.format(MOST_FOLDED)}; `bough {command} {other.branch}` brings them")
         try:
             if other.role == "followed":
                 attempt = self._follow(other, mine, theirs, present)
@@ -144,6 +150,13 @@ class WorktreeFolder:
         if attempt == Attempt():
             self._settled[other.branch] = state
         return attempt
+
+    def is_much(self, mine: str, theirs: str) -> bool:
+        """Return whether two trees differ in more files than one fold may change, while saves wait for it."""
+        if self._much[0] != (mine, theirs):
+            more = self.live.store.objects.some_difference(mine, theirs, MOST_FOLDED)[1]
+            self._much = (mine, theirs), more
+        return self._much[1]
 
     def forget_settled(self) -> None:
         """Try the next fold of each branch even if nothing seems to have changed since the last one."""

@@ -13,7 +13,7 @@ from bough_daemon.history.timeline import Snapshot
 from bough_daemon.merging.merge_input import Both
 from bough_daemon.store.walks import AGAIN_SECONDS, comparing
 from bough_daemon.system.text import first_few
-from bough_daemon.together.folder import WorktreeFolder
+from bough_daemon.together.folder import MOST_FOLDED, MUCH, WorktreeFolder
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import Disturbed
 
@@ -99,6 +99,8 @@ class StayFold:
         if folder.session.branch.tip is not mine:
             del self._tried[name]
             raise Disturbed("HEAD")
+        if folder.is_much(mine.tree, merged.tree):
+            raise NotPossibleNow(MUCH.format(MOST_FOLDED))
         changes = {path: now for path, _, now in objects.difference(mine.tree, merged.tree)}
         held = folder.held_paths(mine, changes)
         if held:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from bough_daemon.git import atomic_rename
 from bough_daemon.git.atomic_rename import DirEntry
+from bough_daemon.together import folder
 from bough_daemon.together.folder import Other
 from bough_daemon.transaction import swap_in
 
@@ -41,6 +42,27 @@ def exchange(made: Company, one: SeatedMember, other: SeatedMember) -> None:
 
 def text(member: SeatedMember) -> list[bytes]:
     return (member.root / "a.txt").read_bytes().splitlines()
+
+
+@pytest.mark.parametrize("hosting", [True, False])
+def test_what_changes_very_many_files_waits_for_a_command(
+    pair: Pair, hosting: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, *both = pair
+    monkeypatch.setattr(folder, "MOST_FOLDED", 3)
+    one, other = both if hosting else reversed(both)
+    before = one.files()
+    for number in range(4):
+        other.write(f"new{number}", b"x")
+    other.save()
+    made.deliver(one, other)
+    attempt = one.folder.fold(Other(other.name, other.tip, "guest" if hosting else "host"), {other.name})
+    assert "more than 3 files" in attempt.held and f"`bough {'merge bob' if hosting else 'hop alice'}`" in attempt.held
+    assert one.files() == before
+    (other.root / "new3").unlink()
+    other.save()
+    made.settle()
+    assert one.files() == other.files() != before
 
 
 def test_states_that_always_pass_each_other_neither_double_nor_lose_a_line(pair: Pair) -> None:
