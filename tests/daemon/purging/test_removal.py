@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from bough_daemon.purging.removal import (
 from bough_daemon.purging.rewriting import Contents, Rewriting
 from bough_daemon.store.store import KEPT, LIVE, NOBODY, SHARED, Store
 
+from tests import ready
 from tests.daemon.support import git, make_repository
 
 SECRET, OTHER = b"open sesame\n", b"anything else\n"
@@ -167,29 +167,6 @@ def test_what_became_the_users_own_while_a_purge_was_prepared_stays(store: Store
     assert store.ref(LIVE + "alice") == made["tip"]
 
 
-KILLED = """
-import os, sys
-import bough_daemon.system.durable, bough_daemon.history.journal
-import bough_daemon.privacy.purged, bough_daemon.purging.removal as purging
-from bough_daemon.store.store import Store
-store, left = Store(sys.argv[1], "test"), int(sys.argv[2])
-def counted(real):
-    def call(*arguments, **named):
-        global left
-        if left == 0:
-            os._exit(9)
-        left -= 1
-        return real(*arguments, **named)
-    return call
-from bough_daemon.git.command import GitCommand
-for owner, name in ((os, "unlink"), (os, "rename"), (os, "replace"), (os, "fsync"), (GitCommand, "run")):
-    setattr(owner, name, counted(getattr(owner, name)))
-write = store.objects.write
-store.objects.write = counted(write)
-purging.finish(store)
-"""
-
-
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_kill_at_any_step_leaves_it_to_be_finished(folder: Path, root: Path, packed: bool) -> None:
     store = Store(str(root / ".git"), "test")
@@ -203,9 +180,9 @@ def test_a_kill_at_any_step_leaves_it_to_be_finished(folder: Path, root: Path, p
     while True:
         shutil.rmtree(root)
         shutil.copytree(folder / "kept", root, symlinks=True)
-        command = [sys.executable, "-c", KILLED, str(root / ".git"), str(step)]
-        code = subprocess.run(command, check=False).returncode
-        assert code in (0, 9)
+        words = [str(root / ".git"), str(step)]
+        code, _, said = ready.run(words, root, os.environ, program="tests.daemon.purge_killed")
+        assert code in (0, 9), said
         store = Store(str(root / ".git"), "test")
         if code == 9:
             finish(store)
