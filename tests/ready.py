@@ -112,8 +112,8 @@ def serve(address: str, program: str) -> None:
         sys.path.insert(0, str(ROOT))
     for module in [program, *IMPORTED.get(program, [])]:
         importlib.import_module(module)
-    if program == BOUGH:
-        _build_commands()
+    if program in PREPARED:
+        PREPARED[program]()
     assert len(os.listdir("/proc/self/task")) == 1, "a process with threads cannot be forked"
     gc.freeze()  # what is collected in a fork would be copied for it
     with socket.socket(socket.AF_UNIX) as listening, selectors.DefaultSelector() as events:
@@ -142,6 +142,18 @@ def _build_commands() -> None:
     typer.main.get_command = functools.cache(typer.main.get_command)
     for command in (set(main.COMMANDS) | set(main.GROUPS)) - LARGE:
         typer.main.get_command(main.application(command))
+
+
+def _prepare_daemon() -> None:
+    """Do once what takes each daemon milliseconds: read its version, load OpenSSL's algorithms."""
+    from bough_daemon.sync.messages import own_release
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    own_release()
+    Ed25519PrivateKey.generate().sign(b"")
+
+
+PREPARED = {BOUGH: _build_commands, DAEMON: _prepare_daemon}
 
 
 def _fork(asked: socket.socket, program: str, ours: Sequence[Any]) -> int:
