@@ -25,6 +25,12 @@ settings.register_profile("long", max_examples=2000, deadline=None, suppress_hea
 settings.load_profile("short")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the lengthy tests, in whatever order: begun last, one would keep one process busy and no other."""
+    items.sort(key=lambda item: item.get_closest_marker("lengthy") is None)
+
+
 def pytest_collection_finish() -> None:
     """Leave out of every collection of garbage what was imported and collected: it stays."""
     gc.collect()

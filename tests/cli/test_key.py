@@ -9,6 +9,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Member, until
 from tests.cli.test_two_members import join, teammate
 from tests.daemon.support import git, remove_tree, write_files
@@ -91,6 +93,7 @@ def test_a_key_that_is_on_two_machines_at_once_is_noticed_on_both(members: Membe
         second.ends()
 
 
+@pytest.mark.lengthy
 def test_what_cannot_be_done_with_a_key_is_told_with_the_remedy(members: Members, tmp_path: Path) -> None:
     alice, bob = members("alice"), members("bob")
     alice.bough("up")

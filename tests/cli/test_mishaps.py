@@ -258,6 +258,7 @@ def test_a_full_disk_loses_nothing_and_the_next_save_goes_on(alice: Member, tmp_
         subprocess.run(["umount", "-l", str(small)], check=True)
 
 
+@pytest.mark.lengthy
 def test_what_is_saved_while_commands_run_is_in_the_next_save(members: Callable[[str], Member], tmp_path: Path) -> None:
     alice, bob = members("alice"), members("bob")
     alice.bough("up")

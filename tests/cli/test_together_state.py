@@ -304,4 +304,4 @@ TestWorkingTogether.settings = settings(
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
-TestWorkingTogether.pytestmark = [pytest.mark.timeout(0 if LONG else 600)]  # type: ignore[attr-defined]
+TestWorkingTogether.pytestmark = [pytest.mark.timeout(0 if LONG else 600), pytest.mark.lengthy]  # type: ignore[attr-defined]

@@ -25,12 +25,14 @@ def simulated(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
 def test_whatever_happens_a_team_agrees_in_the_end(first: int) -> None:
     done = simulated(f"--from={first}", f"--seeds={AT_ONCE}")
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.lengthy
 def test_a_fault_of_the_product_is_found() -> None:
     assert "which nobody has signed" in simulated("--mutation=0", "--seeds=40").stdout
 

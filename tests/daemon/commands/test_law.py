@@ -348,7 +348,7 @@ TestNothingIsTakenAway = NothingIsTakenAway.TestCase
 TestNothingIsTakenAway.settings = settings(
     max_examples=2000 if LONG else 50, stateful_step_count=20 if LONG else 8, deadline=None
 )
-TestNothingIsTakenAway.pytestmark = [pytest.mark.timeout(0 if LONG else 600)]  # type: ignore[attr-defined]
+TestNothingIsTakenAway.pytestmark = [pytest.mark.timeout(0 if LONG else 600), pytest.mark.lengthy]  # type: ignore[attr-defined]
 
 
 def test_heads_without_a_common_commit_remove_nothing() -> None:

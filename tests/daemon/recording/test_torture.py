@@ -190,6 +190,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Tortu
             member.kill()
 
 
+@pytest.mark.lengthy
 def test_every_save_is_what_git_would_add_and_is_at_the_teammate(
     pair: tuple[Tortured, Tortured, random.Random],
 ) -> None:
@@ -214,6 +215,7 @@ def test_every_save_is_what_git_would_add_and_is_at_the_teammate(
         assert theirs == mine, story
 
 
+@pytest.mark.lengthy
 def test_hop_and_back_are_the_identity_whatever_was_done_before(pair: tuple[Tortured, Tortured, random.Random]) -> None:
     alice, bob, chance = pair
     for number in range(ROUNDS // 2):
