@@ -18,6 +18,8 @@ from tests.cli.conftest import Member
 from tests.daemon.support import git
 
 COMMITS = 4000  # it takes git 9 seconds to find where the two of them parted, on a machine without other work
+CLAIMS = 20_000  # commits that one snapshot names, in 820 kB
+LARGEST_SNAPSHOT = 100_000  # bytes of the commit of a save: each one names them again
 FEWER = 1500  # a second for each question
 TOO_LONG = "takes Git too long to compare with yours"
 PATIENCE = 8.0  # seconds until a status must have come: what is known soon, and no more than that
@@ -98,4 +100,32 @@ def test_commands_for_a_branch_that_is_long_to_compare_hold_up_no_saves(pair: Pa
 
     _, saved = asyncio.run(under_attack())
     assert sorted(saved)[len(saved) * 9 // 10] < SOON and max(saved) < PATIENCE, saved
+    check_alive(pair)
+
+
+def test_a_branch_that_claims_to_contain_very_much_burdens_nobody_who_is_in_it(pair: Pair, tmp_path: Path) -> None:
+    alice, _ = pair
+    store = alice.tree / ".git/bough/store.git"
+
+    async def visit() -> int:
+        mallory = await invited(alice, tmp_path)
+        head = git(mallory.root, "rev-parse", "HEAD")
+        brought = b" ".join(b"%040x" % number for number in range(CLAIMS))
+        trailers = b"Bough-Base: %s\nBough-Event: save\nBough-Brought: %s\n" % (head.encode(), brought)
+        bomb = bombs.Bomb([])
+        bomb.commit({"a.txt": bomb.file(b"theirs")}, head, b"save\n\n" + trailers)
+        async with mallory.calls("alice") as talk:
+            assert isinstance(await talk.offer(mallory.state(bomb.tip, head), bomb.pack()), Held)
+        await asyncio.to_thread(alice.bough, "hop", "mallory")
+        (alice.tree / "new").write_text("1")
+        await asyncio.to_thread(alice.bough, "save")
+        return int(git(store, "cat-file", "-s", "refs/heads/alice"))
+
+    async def under_attack() -> tuple[int, list[float]]:
+        return await while_attacked(pair, visit())
+
+    size, saved = asyncio.run(under_attack())
+    assert size < LARGEST_SNAPSHOT
+    assert max(saved) < PATIENCE, saved
+    alice.bough("back")
     check_alive(pair)

@@ -179,7 +179,8 @@ def _destination(live: LiveWorktree, mine: Snapshot, theirs: LiveBranch, kind: s
         theirs = _earlier(live, theirs, at)
     store.arrive(theirs.base)
     tip = read_snapshot(store.objects, theirs.tip)
-    for one in (theirs.base, *(tip.brought if tip is not None else ())):
+    brought = tip.brought if tip is not None else ()
+    for one in (theirs.base, *filter(store.objects.exists, brought)):
         if not store.is_ancestor(one, theirs.tip):
             store.merge_base(theirs.base, one)
     store.merge_base(mine.base, theirs.tip)

@@ -22,6 +22,7 @@ BRINGING = frozenset({"merge", "hop", "fold", "stay"})  # first words of events 
 OPERATION_WORD = re.compile(r"[a-z-]{0,16}")
 LONGEST_LINE = 4000  # characters of a title that are shown; a teammate may write any
 MOST_MERGED = 16  # branches that were merged into one another
+MOST_BROUGHT = 300  # commits that one claims, the newest; a teammate may name any number, which a guest repeats
 MOST_EARLIER = 32  # snapshots that one names besides the previous one
 REMEMBERED = 2000  # snapshots of a chain in which merges are searched
 UNKNOWN_OPERATION = "git operation"
@@ -90,7 +91,7 @@ def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
         shared=_commit_in(commit, SHARED_AS) or oid,
         shared_base=_commit_in(commit, SHARED_BASE) or base,
         operation=operation if OPERATION_WORD.fullmatch(operation) else UNKNOWN_OPERATION,
-        brought=_commits_in(commit, BROUGHT),
+        brought=_commits_in(commit, BROUGHT)[-MOST_BROUGHT:],
         company=company_of(commit),
         discarded=commit.trailer(DISCARDED) is not None,
         earlier=_commits_in(commit, EARLIER)[:MOST_EARLIER],
@@ -103,7 +104,8 @@ def _commit_in(commit: Commit, trailer: str) -> str | None:
 
 
 def _commits_in(commit: Commit, trailer: str) -> tuple[str, ...]:
-    return tuple(word for word in (commit.trailer(trailer) or "").split() if OBJECT_ID.fullmatch(word))
+    words = dict.fromkeys((commit.trailer(trailer) or "").split())
+    return tuple(word for word in words if OBJECT_ID.fullmatch(word))
 
 
 def timeline(objects: Objects, tip: str) -> Iterator[Snapshot]:

@@ -288,8 +288,8 @@ class Store:
         return self.walks.is_ancestor(older, newer)
 
     def is_surely_ancestor(self, older: str, newer: str) -> bool:
-        """Return whether `newer` contains `older`, as far as Git finds that out soon."""
-        return self.walks.is_surely_ancestor(older, newer)
+        """Return whether `newer` contains `older`, as far as that is here and Git finds it out soon."""
+        return self.objects.exists(older) and self.walks.is_surely_ancestor(older, newer)
 
     def merge_base(self, one: str, other: str) -> str | None:
         """Return a best common ancestor of two commits, or None when their histories are unrelated."""
