@@ -26,7 +26,6 @@ FIELDS = "%x01%H%x00%P%x00%ct%x00%(trailers:key=Bough-Base,valueonly)%x00"
 LIVE, SHARED, KEPT = "refs/heads/", "refs/shared/", "refs/kept/"
 CONTAINS = "refs/contains/"  # what landed commits contain, as `history/replacements` has recorded it
 BRANCH = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")  # the name of a live branch
-BRANCH = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")  # the name of a live branch
 MOST_SNAPSHOTS = 20_000  # of all live branches, newest first, whose author is known by the branch
 WRITTEN = "%x01%H%x00%P" + "".join(
     f"%x00%(trailers:key=Bough-{key},valueonly,separator=%x20)"
