@@ -477,3 +477,23 @@ def test_the_command_that_back_names_brings_the_edits(pair: Pair, count: int) ->
     (bob.tree / "-x").write_bytes(b"x")
     told = bob.told("undo")["edits"]
     assert told["paths"] == ["-x"] and told["command"].endswith(" ./-x")
+
+
+def test_a_rule_of_a_teammate_takes_no_file_from_anybody(pair: Pair) -> None:
+    alice, bob = pair
+    write_files(bob.tree, {"two.log": b"bob's\n"})
+    bob.bough("save", "--wait", "alice")
+    alice.bough("merge", "bob")
+    write_files(alice.tree, {".gitignore": b"*.log\n"})
+    alice.bough("save", "--wait", "bob")
+    bob.bough("merge", "alice")
+    write_files(bob.tree, {"two.log": b"bob's\nmore\n", "new.log": b"ignored"})
+    bob.bough("save")
+    bob.bough("down", "--all")  # the next start looks at everything
+    bob.bough("up")
+    bob.bough("save", "--wait", "alice")
+    snapshot = git(bob.tree / ".git/bough/store.git", "ls-tree", "-r", "--name-only", "refs/heads/bob").split("\n")
+    assert "two.log" in snapshot and "new.log" not in snapshot
+    alice.bough("merge", "bob")
+    assert (alice.tree / "two.log").read_bytes() == b"bob's\nmore\n"
+    assert (bob.tree / "two.log").read_bytes() == b"bob's\nmore\n"

@@ -93,7 +93,7 @@ class Branch:
         self._named: tuple[str, frozenset[str]] = ("", frozenset())  # what the newest shared commit claims to contain
         self._chain = SharedChain(store)
         self._begins_again = False
-        self.before_record: Callable[[str, str, str], None] = lambda before, after, event: None
+        self.before_record: Callable[[str, str, str, str], None] = lambda before, after, base, event: None
         self.unshared: Mapping[str, str] = {}
         self.flooded: Mapping[str, str] = {}
         self._waiting: frozenset[str] = frozenset()
@@ -190,7 +190,7 @@ class Branch:
         if company is None:
             company = tip.company if tip is not None else NO_COMPANY
         if tip is not None:
-            self.before_record(since if since is not None else tip.tree, tree, event)
+            self.before_record(since if since is not None else tip.tree, tree, base, event)
         if onto is None:
             found = without_given_up(self.store, tip, tree, base, contains=contains)
             return self._append(tree, base, event, found, company)
@@ -206,7 +206,7 @@ class Branch:
         tip = self.tip
         assert tip is not None
         tree, event = self._carried(made.since, made.tree), f"fold {made.branch}"
-        self.before_record(made.since, tree, event)
+        self.before_record(made.since, tree, tip.base, event)
         found = without_given_up(self.store, tip, tree, tip.base) if tree != tip.tree else _ancestry_of(tip)
         if made.claim is not None:
             earlier = tip.company.folded.get(made.branch)

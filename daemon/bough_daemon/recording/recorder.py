@@ -105,6 +105,7 @@ class Recorder:
         self.head: Head = self._read_head()
         self._on_snapshot = on_snapshot
         self._on_gone = on_gone
+        self._covered = frozenset[str]()  # the covered files that are watched
         self._burst = Burst()
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -324,10 +325,9 @@ class Recorder:
 
         Called from the watcher's thread too.
         """
-        facts = self.snapshots.index.facts
         ignored = self.snapshots.ignores.ignored(folders)
         return [
-            (out and not facts.tracked_below(folder)) or self.snapshots.is_link(folder)
+            (out and not self.snapshots.records_below(folder)) or self.snapshots.is_link(folder)
             for folder, out in zip(folders, ignored, strict=True)
         ]
 
@@ -470,11 +470,12 @@ class Recorder:
         return tip
 
     async def _look(self, changes: EventCollector, until: float | None) -> Snapshot:
-        links = self.snapshots.linked()
+        links, covered = self.snapshots.linked(), frozenset(self.snapshots.covered.paths)
         if changes.rules:
             await self.owner.run(self.snapshots.forget_rules)
-        if changes.rules or changes.lost:
+        if changes.rules or changes.lost or covered != self._covered:
             await asyncio.to_thread(self._watch.rescan)
+            self._covered = covered
         tip = await self._checked(changes, until)
         if links - self.snapshots.linked():
             await asyncio.to_thread(self._watch.rescan)  # former nested repositories are watched from now on

@@ -30,8 +30,13 @@ class SettledTree:
         self._objects: Objects = branch.store.objects
         self._flood = Flood(self._objects, snapshots.index)
         self._uncovered = Uncovered(snapshots.worktree, branch, snapshots.index, head_reader)
+        branch.before_record = self._note_command
         self._rules_at: float | None = None
         self._purged = set[str]()
+
+    def _note_command(self, before: str, after: str, base: str, event: str) -> None:
+        self._uncovered.note_command(before, after, event)
+        self._snapshots.covered.note(self._objects.commit(base).tree, before, after)
 
     def uncovered(self) -> dict[str, str]:
         """Return what only weakened ignore rules uncovered and is therefore not in the tree, with the reason."""
@@ -59,7 +64,7 @@ class SettledTree:
         some = self._after(changes, look)
         tree = some or self._all(base, replace(look, touched=None))
         tree = self._without_purged(base, tree)
-        tree = self._without_uncovered(base, tree, changes.paths if some is not None else None)
+        tree = self._by_rules(base, tree, changes.paths if some is not None else None)
         self._unsettled.end()
         self._branch.unshared = self._unsettled.unshared()
         self._branch.flooded = self._flooded(base, tree, look)
@@ -86,11 +91,14 @@ class SettledTree:
         there = os.path.lexists(os.path.join(self._snapshots.worktree.root, path))
         return there and self._objects.entry(tree, path) == self._objects.entry(base_tree, path)
 
-    def _without_uncovered(self, base: str, tree: str, looked_at: set[str] | None) -> str:
-        self._uncovered.note(tree)
-        gone = self._uncovered.let_go()
-        if gone:
-            tree = self._snapshots.after(tree, gone) or tree
+    def _by_rules(self, base: str, tree: str, looked_at: set[str] | None) -> str:
+        """Return a tree without what weakened rules uncovered, and with what rules cover that the user did not edit."""
+        is_own, tip = self._uncovered.note(tree), self._branch.tip
+        again = self._uncovered.let_go()
+        if tip is not None and tip.tree != tree:
+            again |= self._snapshots.covered.note_brought(tip.tree, tree, is_own)
+        if again:
+            tree = self._snapshots.after(tree, again) or tree
         waiting = {path for path, why in self._unsettled.unshared().items() if why == UNCOVERED}
         tree = self._uncovered.without(self._objects.commit(base).tree, tree, looked_at, waiting)
         self._unsettled.drop(filter(self._uncovered.holds, waiting))

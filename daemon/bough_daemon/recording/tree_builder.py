@@ -20,6 +20,7 @@ from bough_daemon.git.paths import check_path
 from bough_daemon.git.rule_files import ATTRIBUTES, IGNORE, NO_FILE, RuleFiles
 from bough_daemon.git.rules import Closed, Ignores, IndexReader
 from bough_daemon.git.worktree import Worktree
+from bough_daemon.recording.covered import CoveredFiles
 from bough_daemon.recording.file_entries import NO_COMMIT, OF_THE_PROCESS, FileEntries, Unreadable, submodule_entry
 from bough_daemon.recording.large_files import LARGE_BYTES, LargeFiles, Signature
 from bough_daemon.recording.shadow_index import Shadow
@@ -48,6 +49,7 @@ class TreeBuilder:
         self._holds = holds
         self.rule_files = RuleFiles(worktree)
         self.ignores = Ignores(worktree, self.rule_files)
+        self.covered = CoveredFiles(worktree, store)
         self.unreadable: dict[str, str] = {}
         key = hashlib.sha256(os.fsencode(worktree.git_dir)).hexdigest()[:16]
         shadow = os.path.join(store.folder, "index", key)
@@ -109,6 +111,7 @@ class TreeBuilder:
             for _ in self._files_below(""):  # it records the unreadable folders
                 pass
             tree = self._with_kept(tree, {}, before)
+        tree = self._with_covered(tree, before)
         self._shadow.keep()
         if tree != base_tree:
             sync_filesystem(self.store.path)
@@ -165,6 +168,15 @@ class TreeBuilder:
         if before is not None:
             found |= dict(self._kept(before, set(self.unreadable), found))
         return self.store.objects.splice(tree, found) if found else tree
+
+    def _with_covered(self, tree: str, before: str | None) -> str:
+        """Return `tree` with the covered files: as they are, or as the last tree has them."""
+        missing = {path for path in self.covered.paths if self.store.objects.entry(tree, path) is None}
+        if not missing:
+            return tree  # the usual case
+        last = {path: self.store.objects.entry(before, path) for path in missing} if before is not None else {}
+        there = {path: entry for path, entry in last.items() if self._status_or_withheld(path) is not None}
+        return self.store.objects.splice(tree, there | self._found(tree, missing, most=None))
 
     def _kept(
         self, before: str, paths: set[str], found: dict[str, TreeEntry | None]
@@ -264,12 +276,14 @@ class TreeBuilder:
         self.unreadable[failure.path or path] = str(failure)
 
     def _look_at_file(self, tree: str, path: str, status: os.stat_result) -> Iterator[tuple[str, TreeEntry | None]]:
-        ignored = path not in self.index.facts.tracked_ignored and self._is_ignored(path)
+        stays = path in self.index.facts.tracked_ignored or self.covered.is_recorded(path)
+        ignored = not stays and self._is_ignored(path)
         if ignored is None:
             return
         if ignored:
             self.unreadable.pop(path, None)
-            yield path, None
+            if path not in self.covered.paths:
+                yield path, None
             return
         if self._holds(path, status):
             return
@@ -389,13 +403,17 @@ class TreeBuilder:
                 status = self._status_or_withheld(folder)
                 if status is not None and self.is_link(folder):
                     yield folder, status
-                elif ignored is False or isinstance(ignored, Closed) or self.index.facts.tracked_below(folder):
+                elif ignored is False or isinstance(ignored, Closed) or self.records_below(folder):
                     pending.append(folder)
             for entry in found:
                 below = _join(at, entry.name)
                 status = self._status_or_withheld(below)
                 if status is not None and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
                     yield below, status
+
+    def records_below(self, folder: str) -> bool:
+        """Return whether files in an ignored folder are recorded. From any thread."""
+        return self.index.facts.tracked_below(folder) or self.covered.below(folder)
 
     def _is_ignored(self, path: str) -> bool | None:
         """Return whether Git ignores a path; None if it cannot tell, and the path is not recorded yet."""

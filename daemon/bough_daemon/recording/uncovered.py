@@ -12,7 +12,7 @@ from bough_daemon.git.rules import IndexReader
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch
 from bough_daemon.history.journal import Journal
-from bough_daemon.privacy.former_rules import FormerRules
+from bough_daemon.privacy.former_rules import FormerRules, IsOwn
 from bough_daemon.system.text import shell_word
 
 GIT = "a Git command"
@@ -38,18 +38,23 @@ class Uncovered:
         self._paths: set[str] = set()
         self._seen: object = None  # the index, and what is allowed, at the last check
         self._let_go: object = None  # the same, when releases were last checked
-        branch.before_record = self._note_command
 
-    def _note_command(self, before: str, after: str, event: str) -> None:
+    def note_command(self, before: str, after: str, event: str) -> None:
+        """Record the changes of rules files from one tree to another, which a command has made."""
         self._former.note(before, after, f"`bough {event}`")
 
-    def note(self, tree: str) -> None:
-        """Record the changes of rules files up to `tree`, which is about to be recorded."""
+    def note(self, tree: str) -> IsOwn:
+        """Record the changes of rules files up to `tree`, which is about to be recorded.
+
+        Return how to tell which of them are the user's own.
+        """
         tip = self._branch.tip
+        by_git = self._index.version != self._seen or self._journal_is_open()
+        is_own: IsOwn = self._is_own if by_git else lambda path, entry: True
         if tip is not None and tip.tree != tree:
-            by_git = self._index.version != self._seen or self._journal_is_open()
-            self._former.note(tip.tree, tree, GIT, self._is_own if by_git else lambda path, entry: True)
+            self._former.note(tip.tree, tree, GIT, is_own)
         self._seen = self._index.version
+        return is_own
 
     def _journal_is_open(self) -> bool:
         return self._journal.interrupted() is not None
