@@ -130,7 +130,7 @@ async def merge_commits(
     more = [oid for oid in also if oid != ours]
     outcome = await live.beside(lambda there: _by_git(there.store, ours, theirs, more, heads))
     decided = await asyncio.to_thread(both, outcome.sides) if outcome.sides.entries else {}
-    return await live.owner.run(_combined, live.store.objects, outcome, decided)
+    return await live.beside(lambda there: _combined(there.store.objects, outcome, decided))
 
 
 def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: tuple[str, str] | None) -> _Outcome:

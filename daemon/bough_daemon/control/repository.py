@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -374,6 +374,7 @@ class Repository:
         if not session.is_acting and await notice_switch(self.live(session)) is not None:
             session.announce()
         teammates = self.sync.teammates()
+        await self._look_at_files(teammates)
         told, found = await self.owner.run(self._status, session, teammates)
         if found is not None:
             await self._compare_with_shared_branch(told, found, teammates)
@@ -427,7 +428,7 @@ class Repository:
         withheld |= rescued_saves.reasons(live, tip.tree)
         broken, hop = journal_of(live).interrupted() if not session.is_acting else None, hop_now(live)
         trouble = session.trouble()
-        files, more = self._files(tip.shared_base, objects.commit(tip.shared).tree)
+        files, more = self._files(tip.shared_base, tip.shared)
         company = self.together.report(session)
         for mate in mates:
             if hop is not None and mate.branch == hop.name:
@@ -518,7 +519,7 @@ class Repository:
         of = WorktreeStatus(session.branch.name, root, session.state() == "live")
         if tip is not None:
             of.tip, of.tree, of.changed_at = tip.oid, tip.tree, tip.time
-            of.files, of.more_files = self._files(tip.shared_base, self.store.objects.commit(tip.shared).tree)
+            of.files, of.more_files = self._files(tip.shared_base, tip.shared)
         hop = hop_now(self.live(session))
         of.hopped_to = hop.name if hop is not None else ""
         return of
@@ -534,7 +535,7 @@ class Repository:
         told = TeammateStatus(one.name, one.branch, "", "", one.connected, one.time / 1e3, not_taken=one.not_taken)
         if one.tip is not None and one.base is not None:
             told.tip, told.tree = one.tip, self.store.objects.commit(one.tip).tree
-            told.files, told.more_files = self._files(one.base, told.tree)
+            told.files, told.more_files = self._files(one.base, one.tip)
             snapshot = read_snapshot(self.store.objects, one.tip)
             told.operation = snapshot.operation if snapshot is not None else ""
             told.guest_of = snapshot.company.guest_of if snapshot is not None else ""
@@ -549,16 +550,28 @@ class Repository:
         theirs = read_snapshot(self.store.objects, mate.tip) if mate.tip else None
         mate.has_moved = theirs is not None and theirs.base != mine.base
 
-    def _files(self, base: str, tree: str) -> tuple[list[str], bool]:
-        """Return paths in which a tree differs from a commit's, and whether there are more than returned."""
-        known = self._files_told.get((base, tree))
+    async def _look_at_files(self, teammates: list[KnownBranch]) -> None:
+        """Find out which files teammates have changed where no save waits for it: they may have any number."""
+        told = ((one.base, one.tip) for one in teammates if one.base is not None and one.tip is not None)
+        new = [pair for pair in told if pair not in self._files_told]
+        if new:
+            found = await to_the_end(asyncio.to_thread(_changed_files, Objects(self.store.objects.folder), new))
+            for pair, files in found.items():
+                self._note_files(pair, files)
+
+    def _files(self, base: str, commit: str) -> tuple[list[str], bool]:
+        """Return paths in which a commit differs from another, and whether there are more than returned."""
+        pair = base, commit
+        known = self._files_told.get(pair)
         if known is None:
-            objects = self.store.objects
-            known = objects.some_difference(objects.commit(base).tree, tree, MOST_FILES)
-            while len(self._files_told) >= MOST_TOLD:
-                del self._files_told[next(iter(self._files_told))]
-            self._files_told[base, tree] = known
+            known = _changed_files(self.store.objects, [pair])[pair]
+            self._note_files(pair, known)
         return known
+
+    def _note_files(self, pair: tuple[str, str], files: tuple[list[str], bool]) -> None:
+        while len(self._files_told) >= MOST_TOLD:
+            self._files_told.pop(next(iter(self._files_told)), None)
+        self._files_told[pair] = files
 
     async def save(self, session: Recorder, wait_for: list[str] | None, patience: float) -> Saved:
         """Take an exact snapshot; wait at most `patience` seconds until teammates hold it (None: all connected)."""
@@ -957,6 +970,12 @@ def _checked_commits(store: Store, worktree: Worktree) -> OwnCommits | None:
     with suppress(NoCommitYet, GitFailed):
         return OwnCommits.looked_through(store, worktree.head().commit)
     return None
+
+
+def _changed_files(objects: Objects, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[list[str], bool]]:
+    """Return for pairs of commits the paths in which they differ, and whether there are more than returned."""
+    tree = {oid: objects.commit(oid).tree for pair in pairs for oid in pair}
+    return {pair: objects.some_difference(tree[pair[0]], tree[pair[1]], MOST_FILES) for pair in pairs}
 
 
 def _entries(objects: Objects, tip: str, limit: int) -> list[LogEntry]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from bough_daemon.commands.hop import back, hop
+from bough_daemon.commands.merge import _combined, merge_commits
 from bough_daemon.commands.restore import restore
 from bough_daemon.commands.undo import redo, undo
 from bough_daemon.commands.versions import Versions
@@ -47,6 +48,13 @@ def test_the_versions_of_a_file_are_searched_beside_saves(here: Desk, monkeypatc
     monkeypatch.setattr("bough_daemon.commands.restore.Versions", gate.before(Versions))
     with pytest.raises(UnknownPath):
         typed(here, gate, lambda here: restore(here.live, ["y"], name="alice"))
+
+
+def test_the_result_of_a_merge_is_put_together_beside_saves(here: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tip, mine = here.teammate_at("alice", {"x": b"1"}), here.snapshot()
+    gate = Gate(here.owner)
+    monkeypatch.setattr("bough_daemon.commands.merge._combined", gate.before(_combined))
+    typed(here, gate, lambda here: merge_commits(here.live, mine.oid, tip, merge_both))
 
 
 def test_the_history_below_a_teammates_base_is_copied_beside_saves(here: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
