@@ -74,28 +74,21 @@ class Talker:
         here = await self._owner.run(_branch_here, live)
         if order.on and order.on not in (here, live.branch.name):
             branch = live.known(order.on)
-            anchor = await self._owner.run(self._anchor, branch.tip, branch.tip, path, order)
+            anchor = await self._anchor(branch.tip, branch.tip, path, order)
         else:
             snapshot = await live.save()
-            anchor = await self._owner.run(self._anchor, snapshot.shared, snapshot.oid, path, order)
+            anchor = await self._anchor(snapshot.shared, snapshot.oid, path, order)
         on = order.on or here
         digest = self._sync.say(Remark(on, anchor, text))
         return CommentAdded(self._talk.ids()[digest], on, path, order.first, order.last)
 
-    def _anchor(self, commit: str, whole: str, path: str, order: CommentOrder) -> Anchor:
-        """Return an anchor in a shared commit. `whole`: the one including withheld files. On the store's thread."""
-        objects = self._store.objects
-        anchor = anchor_at(objects, commit, path, order.first, order.last)
-        entry = objects.entry(objects.commit(commit).tree, path)
-        if entry is None and objects.entry(objects.commit(whole).tree, path) is not None:
-            raise NothingToComment(f"{path} is withheld, and a comment would show its lines to the team", path=path)
-        if entry is None:
-            raise NothingToComment(f"there is no file {path} on that branch", path=path)
-        if anchor is None:
-            raise NothingToComment(f"{path} is not a text file with the lines {_span(order.first, order.last)}")
-        if max(len(anchor.code), len(anchor.above), len(anchor.below)) > MOST_CODE_BYTES:
-            raise NothingToComment(f"the lines {_span(order.first, order.last)} are too long for a comment")
-        return anchor
+    async def _anchor(self, commit: str, whole: str, path: str, order: CommentOrder) -> Anchor:
+        """Return an anchor in a shared commit. `whole`: the one including withheld files.
+
+        On a thread of its own, as a teammate's folders may be large.
+        """
+        objects = Objects(self._store.objects.folder)
+        return await to_the_end(asyncio.to_thread(_anchored, objects, commit, whole, path, order))
 
     def answer(self, order: CommentAnswer) -> CommentAnswered:
         """Reply to a comment, close it, reopen it, or react to it; raise UnknownComment."""
@@ -245,6 +238,21 @@ def _branch_here(live: LiveWorktree) -> str:
     """Return the branch that the files show: a teammate's during a hop, else my own. On the store's thread."""
     hop = hop_now(live)
     return hop.name if hop is not None else live.branch.name
+
+
+def _anchored(objects: Objects, commit: str, whole: str, path: str, order: CommentOrder) -> Anchor:
+    """Return an anchor in a commit, or raise NothingToComment."""
+    anchor = anchor_at(objects, commit, path, order.first, order.last)
+    entry = objects.entry(objects.commit(commit).tree, path)
+    if entry is None and objects.entry(objects.commit(whole).tree, path) is not None:
+        raise NothingToComment(f"{path} is withheld, and a comment would show its lines to the team", path=path)
+    if entry is None:
+        raise NothingToComment(f"there is no file {path} on that branch", path=path)
+    if anchor is None:
+        raise NothingToComment(f"{path} is not a text file with the lines {_span(order.first, order.last)}")
+    if max(len(anchor.code), len(anchor.above), len(anchor.below)) > MOST_CODE_BYTES:
+        raise NothingToComment(f"the lines {_span(order.first, order.last)} are too long for a comment")
+    return anchor
 
 
 def _checked(text: str) -> str:
