@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import IO
 
 from bough_daemon.errors import BoughError, DiskFull, GitFailed, GitHangs, GitTooOld
@@ -74,12 +75,19 @@ def git_version(path: str | None = None) -> tuple[int, int]:
     found_at = shutil.which("git", path=path)
     if found_at is None:
         raise GitTooOld("git is not on the PATH; Bough needs git 2.39 or newer")
-    words = PROCESS.run("--version", [found_at, "--version"], b"", os.environ, None)[1].decode(errors="replace")
+    now = os.stat(found_at)
+    words = _version_said(found_at, now.st_ino, now.st_mtime_ns)
     found = re.search(r"(\d+)\.(\d+)", words)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     if version < FLOOR:
         raise GitTooOld(f"{words.strip() or 'the git on the PATH'} is too old; Bough needs git 2.39 or newer")
     return version
+
+
+@lru_cache(maxsize=8)
+def _version_said(program: str, *_: int) -> str:
+    """Return what a program says of its version: once for each state of its file, as each `bough up` asks."""
+    return PROCESS.run("--version", [program, "--version"], b"", os.environ, None)[1].decode(errors="replace")
 
 
 def quoted(path: str, special: str = "") -> bytes:
