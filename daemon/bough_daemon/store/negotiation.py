@@ -53,10 +53,12 @@ def _commits(store: Store, names: Sequence[str]) -> list[str]:
 
 def shared_among(store: Store, oids: Sequence[str], shared: Sequence[str]) -> list[str]:
     """Return those of `oids`, named by a peer, that `shared` commits reach. May be called from any thread."""
-    named = _commits(store, [oid for oid in oids[:MOST_HAVES] if OBJECT_ID.fullmatch(oid)])
+    asked = [oid for oid in oids[:MOST_HAVES] if OBJECT_ID.fullmatch(oid)]
+    here = set(_commits(store, [*asked, *shared])) if asked else set()
+    named = [oid for oid in asked if oid in here]
     if not named:
         return []
-    lines = "\n".join([*named, *(f"^{oid}" for oid in _commits(store, shared))]).encode() + b"\n"
+    lines = "\n".join([*named, *(f"^{oid}" for oid in shared if oid in here)]).encode() + b"\n"
     beyond = set(store.git.run("rev-list", "--stdin", stdin=lines).decode().split())
     return [oid for oid in named if oid not in beyond]
 
