@@ -7,7 +7,7 @@ moved to another repository or another branch.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from bough_daemon.errors import BadName, PeerRefused
@@ -37,7 +37,7 @@ class Key:
     """
 
     member: str
-    kind: BranchKind
+    kind: BranchKind = field(hash=False)  # hardly two differ in it alone, and an enum's is a call of Python
     branch: bytes
     aside: str = ""
 
