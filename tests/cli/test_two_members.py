@@ -497,3 +497,20 @@ def test_a_rule_of_a_teammate_takes_no_file_from_anybody(pair: Pair) -> None:
     alice.bough("merge", "bob")
     assert (alice.tree / "two.log").read_bytes() == b"bob's\nmore\n"
     assert (bob.tree / "two.log").read_bytes() == b"bob's\nmore\n"
+
+
+def test_the_status_counts_what_a_teammate_saved_since_i_merged_them(pair: Pair) -> None:
+    alice, bob = pair
+    assert teammate(bob, "alice")["since_merge"] is None
+    for number in range(3):
+        write_files(alice.tree, {"mine.txt": b"%d\n" % number})
+        alice.bough("save", "--wait", "bob")
+        if number == 0:
+            bob.bough("merge", "alice")
+            assert teammate(bob, "alice")["since_merge"] == 0 and "since you" not in bob.bough("status")
+    write_files(bob.tree, {"bobs.txt": b"x\n"})
+    bob.bough("save")
+    assert teammate(bob, "alice")["since_merge"] == 2
+    assert "  2 snapshots since you merged alice" in bob.bough("status")
+    bob.bough("merge", "alice")
+    assert teammate(bob, "alice")["since_merge"] == 0

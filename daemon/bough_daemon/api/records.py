@@ -59,7 +59,8 @@ class TeammateStatus(PlainRecord):
     whether their base differs from HEAD here. `guest_of`: the branch whose guest they are. `guest_rule`: whether
     they fold this branch's edits if it is their guest: `fold`, `ask` (they have yet to decide) or `off`. `hub`: a
     member without a working tree, who keeps every branch. `sharing_paused_at`: when they paused sharing; 0: not
-    paused, as far as is known. `would_land`: what their branch would land; None: unknown.
+    paused, as far as is known. `would_land`: what their branch would land; None: unknown. `since_merge`: how many
+    snapshots they have made since their state that is merged here; None: none is, as far as is known.
     """
 
     name: str
@@ -85,6 +86,7 @@ class TeammateStatus(PlainRecord):
     hub: bool = False
     sharing_paused_at: float = 0.0
     would_land: WouldLand | None = None
+    since_merge: int | None = None
 
 
 class StayedBranch(PlainRecord):

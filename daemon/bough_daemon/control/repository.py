@@ -185,6 +185,7 @@ class Repository:
         self._committed: dict[str, str | None] = {}  # where objects that teammates refused entered the history
         self._mass_removals: dict[str, MassRemovals] = {}
         self._files_told: dict[tuple[str, str], tuple[list[str], bool]] = {}
+        self._merged: dict[tuple[str, frozenset[str]], int | None] = {}  # snapshots since a merge
         self._background = Supervisor()
         self._unlanded = Unlanded(store, self._background)
         self._purging = asyncio.Lock()
@@ -433,6 +434,7 @@ class Repository:
         for mate in mates:
             if hop is not None and mate.branch == hop.name:
                 self._compare(mate, hop, tip)
+            mate.since_merge = self._since_merge(mate.tip, tip.claims)
         told = Status(
             repository=session.worktree.root,
             member=self.member,
@@ -549,6 +551,16 @@ class Repository:
         mate.ahead = sum(1 for _ in takewhile(lambda one: one.oid != seen, newer))
         theirs = read_snapshot(self.store.objects, mate.tip) if mate.tip else None
         mate.has_moved = theirs is not None and theirs.base != mine.base
+
+    def _since_merge(self, theirs: str, claims: frozenset[str]) -> int | None:
+        """Return how many snapshots a teammate's tip is after the newest one that is claimed; None if none is."""
+        asked = theirs, claims
+        if theirs and asked not in self._merged:
+            if len(self._merged) >= MOST_TOLD:
+                self._merged.clear()
+            chain = islice(timeline(self.store.objects, theirs), MOST_AHEAD)
+            self._merged[asked] = next((number for number, one in enumerate(chain) if one.oid in claims), None)
+        return self._merged.get(asked)
 
     async def _look_at_files(self, teammates: list[KnownBranch]) -> None:
         """Find out which files teammates have changed where no save waits for it: they may have any number."""

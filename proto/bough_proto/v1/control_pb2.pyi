@@ -261,6 +261,7 @@ class Teammate(_message.Message):
     HUB_FIELD_NUMBER: _builtins.int
     SHARING_PAUSED_AT_FIELD_NUMBER: _builtins.int
     WOULD_LAND_FIELD_NUMBER: _builtins.int
+    SINCE_MERGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     branch: _builtins.str
     tip: _builtins.str
@@ -293,6 +294,8 @@ class Teammate(_message.Message):
     """They are a hub: a member without a working tree that keeps every branch."""
     sharing_paused_at: _builtins.float
     """When they paused sharing, in seconds since the epoch; 0: not paused, as far as is known."""
+    since_merge: _builtins.int
+    """How many snapshots they have made since their state that is merged here; absent: none is, as far as is known."""
     @_builtins.property
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """What differs from the commit that the branch is on."""
@@ -335,12 +338,15 @@ class Teammate(_message.Message):
         hub: _builtins.bool = ...,
         sharing_paused_at: _builtins.float = ...,
         would_land: Global___WouldLand | None = ...,
+        since_merge: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid", "would_land", b"would_land"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_since_merge", b"_since_merge", "since_merge", b"since_merge", "solid", b"solid", "would_land", b"would_land"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "guest_of", b"guest_of", "guest_rule", b"guest_rule", "has_moved", b"has_moved", "hub", b"hub", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "remedy", b"remedy", "sharing_paused_at", b"sharing_paused_at", "solid", b"solid", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable", "would_land", b"would_land"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_since_merge", b"_since_merge", "ahead", b"ahead", "branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "guest_of", b"guest_of", "guest_rule", b"guest_rule", "has_moved", b"has_moved", "hub", b"hub", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "remedy", b"remedy", "sharing_paused_at", b"sharing_paused_at", "since_merge", b"since_merge", "solid", b"solid", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable", "would_land", b"would_land"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__since_merge: _TypeAlias = _typing.Literal["since_merge"]  # noqa: Y015
+    _WhichOneofArgType__since_merge: _TypeAlias = _typing.Literal["_since_merge", b"_since_merge"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__since_merge) -> _WhichOneofReturnType__since_merge | None: ...
 
 Global___Teammate: _TypeAlias = Teammate  # noqa: Y015
 

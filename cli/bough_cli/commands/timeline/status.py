@@ -177,6 +177,8 @@ def _show_teammate(teammate: TeammateStatus) -> None:
     output.data(
         f"{presence} {output.bold(teammate.branch)} at {output.short(teammate.tip)} ({when}) {output.dim(changed)}"
     )
+    if teammate.since_merge:
+        output.data(f"  {output.count(teammate.since_merge, 'snapshot')} since you merged {teammate.branch}")
     if teammate.solid is not None:
         output.data(f"  {_solid(teammate.solid)}")
 
