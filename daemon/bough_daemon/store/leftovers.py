@@ -7,6 +7,7 @@ forever.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
@@ -20,6 +21,7 @@ WRITTEN = re.compile(r"\.?tmp[-_].+|pack_git2_.+|.+\.lock|\.new-.+")  # objects 
 ANYTHING = re.compile(r"(?s).*")
 SIDES = re.compile(r"ours|theirs")  # of a merge, while Git makes it
 OWN = re.compile(r"(\.new|new|quarantine)-.+")  # files that replace others, and temporary stores and objects
+TRIES = 5  # to remove a folder in which a child of the killed daemon still writes; then it is left until the next start
 ABANDONED_SECONDS = 3600  # writing an object never takes this long: an older one was abandoned, though the owner lives
 
 
@@ -83,6 +85,14 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 def _removed(entry: os.DirEntry[str], folder: str) -> str:
     remove: Callable[[str], object] = shutil.rmtree if entry.is_dir(follow_symlinks=False) else os.unlink
-    with suppress(FileNotFoundError):  # a child of the killed daemon may be cleaning up, too
-        remove(entry.path)
+    for _ in range(TRIES):
+        try:
+            remove(entry.path)
+        except FileNotFoundError:
+            pass  # a child of the killed daemon is cleaning up, too
+        except OSError as failure:
+            if failure.errno != errno.ENOTEMPTY:
+                raise
+        if not os.path.lexists(entry.path):
+            break
     return os.path.relpath(entry.path, folder)

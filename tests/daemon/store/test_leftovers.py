@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -164,3 +165,28 @@ def test_all_goes_on_after_a_kill_at_any_moment(folder: Path, delay_s: float) ->
         assert "error" not in git(root, "--git-dir", here.store.path, "fsck", "--strict")
     finally:
         here.close()
+
+
+@pytest.mark.parametrize("times", [2, 100])
+def test_a_child_of_the_killed_daemon_that_still_writes_does_not_keep_the_store_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    root = make_repository(tmp_path / "r", {"a": b"1"})
+    Store(str(root / ".git"), "test").close()
+    left, tries, rmtree = root / ".git/bough/quarantine-x", list[str](), shutil.rmtree
+    left.mkdir()
+
+    def late(path: str) -> None:
+        rmtree(path)
+        tries.append(path)
+        if len(tries) <= times:
+            left.mkdir()
+            (left / "late").write_bytes(b"x")
+            os.rmdir(left)
+
+    monkeypatch.setattr("bough_daemon.store.leftovers.shutil.rmtree", late)
+    Store(str(root / ".git"), "test").close()
+    assert left.exists() == (times > leftovers.TRIES)
+    monkeypatch.setattr("bough_daemon.store.leftovers.shutil.rmtree", rmtree)
+    Store(str(root / ".git"), "test").close()
+    assert not left.exists()
