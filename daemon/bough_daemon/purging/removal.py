@@ -11,7 +11,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -22,8 +21,9 @@ from bough_daemon.git.objects import EMPTY_BLOB, FOLDER, SUBMODULE, Objects
 from bough_daemon.history.journal import Journal, Operation
 from bough_daemon.privacy.purged import Record, digest_of
 from bough_daemon.purging.rewriting import Contents, Rewriting, place_has
+from bough_daemon.store.own_files import Inventory, remove, split
 from bough_daemon.store.store import COPIED, LANDED, LIVE, SHARED, Store
-from bough_daemon.system.durable import sync_folder, write_whole
+from bough_daemon.system.durable import write_whole
 from bough_daemon.system.json_records import as_json, read_record
 
 log = logging.getLogger(__name__)
@@ -98,37 +98,6 @@ def _beyond(store: Store, commits: Iterable[str], known: Iterable[str]) -> list[
     store.follow_shallow()
     lines = "\n".join([*commits, *(f"^{oid}" for oid in known), ""]).encode()
     return store.git.run("rev-list", "--ignore-missing", "--stdin", stdin=lines).decode().split()
-
-
-class Inventory:
-    """What a store's own files have: its commits, its trees, and the objects of each pack; read once only."""
-
-    def __init__(self) -> None:
-        self.commits = set[str]()
-        self.trees = set[str]()
-        self._seen = set[str]()
-        self._packs: dict[str, frozenset[str]] = {}
-
-    def look(self, objects: Objects) -> None:
-        """Look for objects."""
-        new = set(objects.own_names()) - self._seen
-        self._seen |= new
-        kinds = {oid: objects.header(oid)[0] for oid in new}
-        self.trees |= {oid for oid in new if kinds[oid] == "tree"}
-        self.commits |= {oid for oid in new if kinds[oid] == "commit"}
-
-    def packs(self, store: Store) -> dict[str, frozenset[str]]:
-        """Return the objects of each pack, by the pack's name."""
-        folder = os.path.join(store.objects.folder, "pack")
-        names = [name.removesuffix(".idx") for name in os.listdir(folder) if name.endswith(".idx")]
-        self._packs = {name: self._packs.get(name) or self._in_pack(store, name) for name in names}
-        return self._packs
-
-    @staticmethod
-    def _in_pack(store: Store, name: str) -> frozenset[str]:
-        with open(os.path.join(store.objects.folder, "pack", f"{name}.idx"), "rb") as source:
-            listed = store.git.run("show-index", stdin=source.read()).decode()
-        return frozenset(line.split(" ")[1] for line in listed.splitlines())
 
 
 @dataclass
@@ -279,7 +248,7 @@ def rehearse(store: Store, named: Collection[str], ids: Collection[str]) -> Rehe
     rewriting = Rewriting(objects, Contents(objects, ids), changing)
     rewriting.run()
     objects.settle()
-    _, kept = _split(store, inventory, _objects_that_go(objects, inventory, rewriting.contents, rewriting.became))
+    _, kept = split(store, inventory, _objects_that_go(objects, inventory, rewriting.contents, rewriting.became))
     if kept:
         store.pack((), sorted(kept))
     inventory.packs(store)
@@ -305,7 +274,7 @@ def finish(store: Store, rehearsed: Rehearsed | None = None) -> Record | None:
     if work.gone is None:
         work.gone = sorted(_objects_that_go(store.objects, inventory, contents, work.commits))
         _write(store, work)  # on a second search some of them would be missing
-    _remove(store, inventory, set(work.gone))
+    remove(store, inventory, set(work.gone))
     record = Record(work.at, work.by, tuple(work.paths), len(work.ids), digest_of(work.ids))
     store.purged.add(record)
     store.walks.forget()
@@ -395,31 +364,3 @@ def _objects_that_go(objects: Objects, inventory: Inventory, contents: Contents,
     inventory.look(objects)
     trees = {oid for oid in inventory.trees if contents.of(oid)}
     return {oid for oid in {*contents.ids, *trees, *commits} if objects.owns(oid)}
-
-
-def _split(store: Store, inventory: Inventory, gone: set[str]) -> tuple[list[str], set[str]]:
-    """Return the packs that contain one of some objects, and the other objects that only they contain."""
-    old, inside, elsewhere = list[str](), set[str](), set[str]()
-    for name, has in inventory.packs(store).items():
-        if has.isdisjoint(gone):
-            elsewhere |= has
-        else:
-            old.append(name)
-            inside |= has
-    return old, inside - gone - elsewhere
-
-
-def _remove(store: Store, inventory: Inventory, gone: set[str]) -> None:
-    """Remove objects from the store's own files: packs that have one are rewritten without it."""
-    folder = os.path.join(store.objects.folder, "pack")
-    old, kept = _split(store, inventory, gone)
-    made = store.pack((), sorted(kept)) if kept else set[str]()
-    sync_folder(folder)
-    old = [name for name in old if name not in made]
-    for name in old:
-        for ending in (".idx", ".rev", ".bitmap", ".pack"):
-            with suppress(FileNotFoundError):
-                os.unlink(os.path.join(folder, name + ending))
-    sync_folder(folder)
-    store.objects.remove_loose(gone)
-    store.objects.forget()
