@@ -175,10 +175,10 @@ def test_doctor_finds_a_live_repository_well(alice: Member) -> None:
     assert {check["name"] for check in checks} >= {"python", "git", "home", "daemon", "repository", "store", "live"}
     assert all(check["well"] for check in checks)
     store = next(check["found"] for check in checks if check["name"] == "store")
-    assert store == "intact; 1 live branch, under 1 MB on disk"
+    assert store.startswith("intact; 1 live branch, under 1 MB on disk, oldest snapshot ")
     (alice.tree / ".git/bough/store.git/objects/pack/large.pack").write_bytes(bytes(3 << 20))  # garbage weighs as well
     store = next(line for line in alice.bough("doctor").splitlines() if "store:" in line)
-    assert store.endswith("3 MB on disk")
+    assert "3 MB on disk" in store
 
 
 def test_restore_brings_back_what_gc_took_from_the_user(alice: Member) -> None:

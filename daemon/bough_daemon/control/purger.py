@@ -44,6 +44,7 @@ from bough_daemon.purging.removal import (
 from bough_daemon.purging.rewriting import Contents
 from bough_daemon.purging.rights import Branches, Verdict, holders, judge
 from bough_daemon.recording.recorder import Recorder
+from bough_daemon.retention.thinning import give_up
 from bough_daemon.store.store import COPIED, KEPT, LANDED, LIVE, SHARED, Store
 from bough_daemon.sync.team_sync import TeamSync
 from bough_daemon.system.text import printable, shell_word
@@ -223,6 +224,7 @@ class Purger:
 
         def do() -> None:
             check_free(self._store, Contents(self._store.objects, found.ids))
+            give_up(self._store)  # the plan of what old snapshots to remove names commits that change now
             begin(self._store, work)
             finish(self._store, rehearsed)
 

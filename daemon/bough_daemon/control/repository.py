@@ -40,6 +40,7 @@ from bough_daemon.api.records import (
 from bough_daemon.api.settings import read_settings
 from bough_daemon.commands.command_set import CommandSet
 from bough_daemon.commands.hop import hop_now, notice_switch
+from bough_daemon.control.maintenance import Maintenance, finish_thinning
 from bough_daemon.control.purger import Purger
 from bough_daemon.control.talker import Talker
 from bough_daemon.control.unlanded import Comparison, Unlanded
@@ -196,6 +197,7 @@ class Repository:
         around = Surroundings(self.live, self._tips, workers.merge, self.warm_up, self._guests)
         self.together = Together(store, owner, self._background, around)
         self.follow_settings()
+        self.maintenance = Maintenance(home, store, owner, self.sync, self.sessions)
         self._purger = Purger(store, owner, self.sync, self.sessions, self._restart)
 
     @classmethod
@@ -221,6 +223,7 @@ class Repository:
             opened.callback(owner.close)
             making = owner.run(Store, common_dir, home.root)
             store = await opened.enter_async_context(held(making, lambda made: owner.run(made.close)))
+            await owner.run(finish_thinning, store, home)
             purge_failure = await owner.run(_finish_purge, store)
             listener = await listeners.of(store)
             quota = Quota.of_home(store.objects.folder, home)
@@ -238,6 +241,7 @@ class Repository:
             opened.push_async_callback(repository._stop_recording)
             repository._background.keep("following teammates", repository._tell_of_tips)
             repository._background.keep("keeping the store within its limit", repository._keep_within_room)
+            repository._background.keep("letting old snapshots go", repository.maintenance.run)
             repository._background.keep("purging what teammates ask for", repository._purger.follow)
             yield repository
 

@@ -36,6 +36,7 @@ MOST_PATCHES = 20  # entries, in one step
 LARGE_TREE = 1000  # entries; beyond these a tree is written by patching the bytes of the previous one
 EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"  # every empty file: nothing to purge
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # which Git knows without storing it
+GRAFTS = os.path.join("info", "grafts")
 IN_MEMORY_BYTES = 64 * 1024 * 1024
 TYPES = {ObjectType.COMMIT: "commit", ObjectType.TREE: "tree", ObjectType.BLOB: "blob", ObjectType.TAG: "tag"}
 
@@ -70,6 +71,16 @@ class Commit:
             if found and key == name:
                 return value.strip()
         return None
+
+
+def read_grafts(git_dir: str) -> dict[str, tuple[str, ...]]:
+    """Return the parents that commits have in place of those they name, which are gone (gitrepository-layout)."""
+    try:
+        with open(os.path.join(git_dir, GRAFTS)) as source:
+            lines = [line.split() for line in source]
+    except FileNotFoundError:
+        return {}
+    return {oid: tuple(parents) for oid, *parents in lines}
 
 
 def parse_tree(data: bytes, width: int = OID_BYTES) -> dict[str, TreeEntry]:
@@ -182,6 +193,7 @@ class Objects:
         self._readable = pygit2.Odb(self.folder)
         self._own = self._database(synced=True)
         self._unsynced = self._database(synced=False)
+        self._grafts = read_grafts(os.path.dirname(self.folder))
 
     def _database(self, synced: bool) -> pygit2.Odb:
         """Return a database of the store's own folder alone, to write to."""
@@ -271,7 +283,7 @@ class Objects:
         self._pairs[old, new] = names
 
     def commit(self, oid: str) -> Commit:
-        """Return the fields of a commit."""
+        """Return the fields of a commit; where its parents were removed, it has the next older ones, as for Git."""
         head, _, message = self.read(oid)[1].decode(errors="replace").partition("\n\n")
         tree, parents, author = "", [], ""
         for line in head.splitlines():
@@ -284,7 +296,7 @@ class Objects:
                 author = value
         name, _, rest = author.partition(" <")
         email, _, when = rest.partition("> ")
-        return Commit(oid, tree, tuple(parents), name, email, _seconds_in(when), message)
+        return Commit(oid, tree, self._grafts.get(oid, tuple(parents)), name, email, _seconds_in(when), message)
 
     def entry(self, tree: str, path: str) -> TreeEntry | None:
         """Return the entry at `path` below a tree, or None if there is none."""

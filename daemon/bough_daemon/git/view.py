@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from bough_daemon.errors import GitMayWrite
 from bough_daemon.git.command import GitCommand, quoted, unbound
+from bough_daemon.git.objects import GRAFTS
 from bough_daemon.git.store_reading import store_path
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.text import shell_word
@@ -160,7 +161,9 @@ def make_view(worktree: Worktree, store: str, folder: str) -> None:
     included = os.path.join(worktree.common_dir, "config").replace("\\", "\\\\").replace('"', '\\"')
     with open(os.path.join(folder, "config"), "wb") as config:
         config.write(b"[core]\n\trepositoryformatversion = 0\n\tbare = false\n")
+        config.write(b"[advice]\n\tgraftFileDeprecated = false\n")
         config.write(b'[include]\n\tpath = "' + os.fsencode(included) + b'"\n')
+    _copy(store, folder, GRAFTS)
     theirs = _references(GitCommand(worktree.common_dir))
     live = {
         name.removeprefix("refs/heads/"): oid for name, oid in _references(GitCommand(store), "refs/heads/").items()

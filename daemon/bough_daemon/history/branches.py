@@ -93,6 +93,7 @@ class Branch:
         self._named: tuple[str, frozenset[str]] = ("", frozenset())  # what the newest shared commit claims to contain
         self._chain = SharedChain(store)
         self._begins_again = False
+        self._alone_from = ""
         self.before_record: Callable[[str, str, str, str], None] = lambda before, after, base, event: None
         self.unshared: Mapping[str, str] = {}
         self.flooded: Mapping[str, str] = {}
@@ -130,10 +131,13 @@ class Branch:
             *(tree, base, operation),
             company,
         )
-        if tip is not None and unchanged and not self._begins_again and not self._may_share_more():
+        is_alone = unchanged and tip is not None and tip.oid == self._alone_from
+        if tip is not None and unchanged and not (is_alone or self._begins_again or self._may_share_more()):
             return tip
         found = Ancestry()
-        if tip is not None:
+        if tip is not None and is_alone:
+            found = Ancestry(brought=tuple(claims_of(self.store, tip, base)))
+        elif tip is not None:
             # What takes Git too long to look through is not claimed: then a merge removes nothing in its name.
             with suppress(GitTooSlow):
                 found = ancestry_of_save(self.store, tip, tree, base, operation, rewritten, discarded)
@@ -244,6 +248,13 @@ class Branch:
         helps = self.tip is not None and self._chain.refuse(shared, held, self.tip.shared)
         self._begins_again |= helps
         return helps
+
+    def start_over(self, tip: str) -> None:
+        """Start the history over at HEAD's commit with the next snapshot, if nothing has changed since `tip`.
+
+        Only if every merge comes to the same without what was before: `retention.starting_over` decides that.
+        """
+        self._alone_from = tip
 
     def rename(self, name: str) -> None:
         """Rename the branch; anything already stored under the new name is kept."""

@@ -12,12 +12,12 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 
 from bough_daemon.errors import CutShort, StillHopped, TextTooShort
 from bough_daemon.git.command import GitCommand
 from bough_daemon.git.object_id import IN_BYTES
-from bough_daemon.git.objects import EMPTY_BLOB, FOLDER, SUBMODULE, Objects
+from bough_daemon.git.objects import EMPTY_BLOB, FOLDER, SUBMODULE, Objects, read_grafts
 from bough_daemon.history.journal import Journal, Operation
 from bough_daemon.privacy.purged import Record, digest_of
 from bough_daemon.purging.rewriting import Contents, Rewriting, place_has
@@ -271,6 +271,7 @@ def finish(store: Store, rehearsed: Rehearsed | None = None) -> Record | None:
     store.purged.moves({oid: work.commits[oid] for oid in work.named if oid in work.commits})
     _move_references(store, work.commits)
     _follow_in_journals(store, work)
+    _follow_in_grafts(store, work.commits)
     if work.gone is None:
         work.gone = sorted(_objects_that_go(store.objects, inventory, contents, work.commits))
         _write(store, work)  # on a second search some of them would be missing
@@ -357,6 +358,15 @@ def _follow_in_journals(store: Store, work: RemovalPlan) -> None:
     became = {old: new for old, new in {**work.trees, **work.commits}.items() if new}
     for journal in Journal.every(store.folder):
         journal.follow(became, work.lost.get(journal.path, ()))
+
+
+def _follow_in_grafts(store: Store, commits: Mapping[str, str]) -> None:
+    """Give the replacements of commits the parents that were given to these when older ones were removed."""
+    before = read_grafts(store.path)
+    named = {oid: commits.get(oid) or oid for oid in {*before, *chain.from_iterable(before.values())}}
+    now = {named[oid]: tuple(named[parent] for parent in parents) for oid, parents in before.items()}
+    if now != before:
+        store.graft(now)
 
 
 def _objects_that_go(objects: Objects, inventory: Inventory, contents: Contents, commits: Collection[str]) -> set[str]:

@@ -32,6 +32,7 @@ def clear_leftovers(folder: str, store: str) -> list[str]:
     """
     refs, objects = os.path.join(store, "refs"), os.path.join(store, "objects")
     found = [*_named(folder, OWN), *_named(store, LOCK), *_named(store, OWN), *_named(refs, SIDES)]
+    found += _named(os.path.join(store, "info"), OWN)
     found += [*_below(refs, LOCK), *_below(objects, WRITTEN)]
     found += _named(os.path.join(folder, "spool"), ANYTHING)  # objects on their way into the store
     return [_removed(entry, folder) for entry in found]

@@ -17,14 +17,14 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pygit2
 from pygit2.enums import Option
 
 from bough_daemon.errors import BranchMoved, StoreGone, StoreOwned
 from bough_daemon.git.command import GitCommand, quoted
-from bough_daemon.git.objects import Objects
+from bough_daemon.git.objects import GRAFTS, Objects
 from bough_daemon.privacy.chosen_paths import AllowedPaths, HiddenPaths
 from bough_daemon.privacy.pause import SharingPauseFile
 from bough_daemon.privacy.purged import Purged
@@ -52,6 +52,8 @@ CONFIG = """[core]
 	bare = true
 	logAllRefUpdates = false
 	sharedRepository = 0600
+[advice]
+	graftFileDeprecated = false
 [gc]
 	auto = 0
 [receive]
@@ -226,6 +228,18 @@ class Store:
         """Remove a reference if it exists."""
         if self.ref(name) is not None:
             self._repository.references.delete(name)
+
+    def graft(self, grafts: Mapping[str, Sequence[str]]) -> None:
+        """Give commits other parents than those that they name, which are to be removed; for Git and for Bough.
+
+        `grafts`: all of them, with those that have been given before.
+        """
+        path = os.path.join(self.path, GRAFTS)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        lines = (" ".join((oid, *parents)) + "\n" for oid, parents in sorted(grafts.items()))
+        write_whole(path, "".join(lines).encode())
+        self.objects.forget()
+        self.walks.forget()
 
     # What the user's commits reach.
 

@@ -179,7 +179,19 @@ def _store(path: str) -> str:
     counted = dict(line.split(": ") for line in git.run("count-objects", "-v").decode().splitlines())
     kibibytes = int(counted["size"]) + int(counted["size-pack"]) + int(counted["size-garbage"])
     weighs = output.size(1024 * kibibytes)
-    return f"intact; {output.count(len(branches), 'live branch').replace('branchs', 'branches')}, {weighs} on disk"
+    oldest = _oldest(git, os.path.dirname(os.path.dirname(path)))
+    since = f", oldest snapshot {ago(oldest)}" if oldest else ""
+    live = output.count(len(branches), "live branch").replace("branchs", "branches")
+    return f"intact; {live}, {weighs} on disk{since}"
+
+
+def _oldest(git: GitCommand, common_dir: str) -> float:
+    """Return when the oldest snapshot of this user's branches was taken, in seconds since the epoch; 0: none was."""
+    names = git.run("for-each-ref", "--format=%(refname:lstrip=2)", "refs/shared").decode().split()
+    tips = [word for name in names for word in (f"refs/heads/{name}", f"--glob=refs/kept/{name}")]
+    others = GitCommand(common_dir).run("for-each-ref", "--format=^%(objectname)")
+    asked = ("log", "--format=%ct", "--grep=^Bough-Base: ", "--ignore-missing", "--stdin")
+    return min(map(float, git.run(*asked, *tips, stdin=others).split()), default=0.0) if tips else 0.0
 
 
 def _live() -> Iterator[Check]:

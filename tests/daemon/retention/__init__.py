@@ -1,0 +1,1 @@
+"""Old snapshots, and what stays of them."""
