@@ -432,15 +432,15 @@ class Branch:
 
     def _may_share_more(self) -> bool:
         """Return whether a path that was not shared with the tip may be shared by now."""
+        self._follow_choices()
         self._shares_less |= self._commits.look_again()
-        if self._told != (self.store.allowed.paths, self.store.hidden.paths):
-            self._shares_less = True
         return self._shares_less or not self._waiting <= self.unshared.keys() | self.flooded.keys()
 
     def _follow_choices(self) -> None:
         """Check commits again if the user has allowed or hidden paths meanwhile."""
         if self._told != (self.store.allowed.paths, self.store.hidden.paths):
             self._told = self.store.allowed.paths, self.store.hidden.paths
+            self._shares_less = True
             self._commits.forget()
 
     def unchecked(self, base: str) -> OwnCommits | None:

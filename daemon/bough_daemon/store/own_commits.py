@@ -48,6 +48,7 @@ class OwnCommits:
         self._fit: set[str] = set()  # commits that may be shared, with their whole history
         self._reasons: dict[str, dict[str, str]] = {}  # of a commit alone
         self._kept: dict[str, Leaving] = {}  # withheld commits, as of the last check
+        self._choices = store.allowed.paths, store.hidden.paths  # those that the reasons follow
         self._seen: tuple[object, ...] = ()
         self._looked_at = -math.inf
         if known is not None:
@@ -58,7 +59,9 @@ class OwnCommits:
         return OwnCommits(self._store, self)
 
     def learn(self, known: OwnCommits) -> None:
-        """Adopt what was found out beside the store's thread."""
+        """Adopt what was found out beside the store's thread, unless the user has allowed or hidden paths meanwhile."""
+        if known._choices != self._choices:
+            return
         self._fit |= known._fit
         self._reasons |= known._reasons
         self._kept |= known._kept
@@ -99,7 +102,8 @@ class OwnCommits:
         return False
 
     def forget(self) -> None:
-        """Check withheld commits again at the next question."""
+        """Check withheld commits again at the next question: the user has allowed or hidden paths."""
+        self._choices = self._store.allowed.paths, self._store.hidden.paths
         self._kept.clear()
         self._reasons.clear()
 
