@@ -126,6 +126,7 @@ def test_a_branch_that_claims_to_contain_very_much_burdens_nobody_who_is_in_it(p
 
     size, saved = asyncio.run(under_attack())
     assert size < LARGEST_SNAPSHOT
+    assert "missing" not in git(alice.tree / ".git/bough/store.git", "fsck", "--connectivity-only")
     assert max(saved) < PATIENCE, saved
     alice.bough("back")
     check_alive(pair)

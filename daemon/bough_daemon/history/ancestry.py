@@ -104,12 +104,16 @@ def without_given_up(
 
 
 def claims_of(store: Store, snapshot: Snapshot | None, base: str) -> list[str]:
-    """Return what the history of a snapshot claims beyond the commit `base`: merges, and rewritten bases."""
+    """Return what the history of a snapshot claims beyond the commit `base`: merges, and rewritten bases.
+
+    A teammate may name commits that nobody has; as a parent, one such would keep a snapshot from leaving.
+    """
     if snapshot is None:
         return []
     if snapshot.base == base:
-        return [oid for oid in snapshot.brought if oid != base]
-    return [oid for oid in (*snapshot.brought, snapshot.base) if not store.is_surely_ancestor(oid, base)]
+        return [oid for oid in snapshot.brought if oid != base and store.objects.exists(oid)]
+    here = filter(store.objects.exists, (*snapshot.brought, snapshot.base))
+    return [oid for oid in here if not store.is_surely_ancestor(oid, base)]
 
 
 def walk_ahead(store: Store, tip: Snapshot, claim: str) -> None:
