@@ -20,13 +20,13 @@ class KeepAges:
     milestones: float = 30 * 24 * 3600.0
 
 
-DEFAULT = "all 1h, minutes 1d, ten-minutes 7d, milestones 30d"
+USUAL = "all 1h, minutes 1d, ten-minutes 7d, milestones 30d"
 
 
 def parse_keep(text: str) -> KeepAges | None:
-    """Return the ages in a text such as DEFAULT, None for `everything`; raise ValueError.
+    """Return the ages in a text such as USUAL, None for `everything`; raise ValueError.
 
-    An age that is not named is as in DEFAULT.
+    An age that is not named is as in USUAL.
     """
     if text.strip() == EVERYTHING:
         return None
@@ -44,5 +44,5 @@ def wrong_keep(text: str) -> str:
     try:
         parse_keep(text)
     except ValueError:
-        return f"it must be {EVERYTHING}, or ages in m, h or d, such as: {DEFAULT}"
+        return f"it must be {EVERYTHING}, or ages in m, h or d, such as: {USUAL}"
     return ""

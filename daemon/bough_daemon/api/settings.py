@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from bough_daemon.api.keep_ages import DEFAULT, wrong_keep
+from bough_daemon.api.keep_ages import EVERYTHING, USUAL, wrong_keep
 from bough_daemon.errors import BadSetting, BadUsage, BadValue, NoSetting
 from bough_daemon.home import Home
 from bough_daemon.system.addresses import parse_advertised, parse_listen
@@ -99,7 +99,7 @@ KEYS: Mapping[str, Setting] = {
         0, "GB that the snapshots of one repository may take; 0: a quarter of the free space", _between(0, 1_000_000)
     ),
     "store.keep": Setting(
-        DEFAULT, "how long snapshots are kept, thinner with age; everything: none is removed", wrong_keep
+        EVERYTHING, f"how long snapshots are kept: everything, or thinner with age, such as {USUAL}", wrong_keep
     ),
     "completion.enabled": Setting(True, "suggest completions"),
     "completion.model": Setting("", "a model of `bough model list`; empty: the one in use; none: no model"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.api import settings
+from bough_daemon.api.keep_ages import USUAL
 from bough_daemon.control import maintenance
 from bough_daemon.control.daemon import Daemon
 from bough_daemon.control.maintenance import ages_of
@@ -44,6 +45,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Later:
     return made
 
 
+def forgets(daemon: Daemon) -> None:
+    """Let old snapshots go."""
+    settings.change(daemon.home, "store.keep", USUAL)
+
+
 async def works(daemon: Daemon, root: Path, saves: int = 8) -> None:
     """Save a file again and again, and commit it."""
     _, session = await daemon.session(str(root))
@@ -75,6 +81,7 @@ def started_over(snapshots: list[Snapshot]) -> bool:
 def test_what_a_daemon_plans_the_next_one_removes(folder: Path, clock: Later) -> None:
     async def test() -> None:
         async with daemon_of(folder, "alice") as (alice, root):
+            forgets(alice)
             await works(alice, root)
             before = await history(alice, root)
             repository, session = await alice.session(str(root))
@@ -102,6 +109,7 @@ def test_a_history_starts_over_only_while_every_teammate_is_there(folder: Path, 
 
     async def test() -> None:
         async with daemon_of(folder, "alice") as (alice, root):
+            forgets(alice)
             await works(alice, root)  # before Bob's first snapshot, which would be the same commit as Alice's
             async with daemon_of(folder, "bob", root) as (bob, at_bob):
                 repository, _ = await alice.session(str(root))
@@ -120,11 +128,10 @@ def test_a_history_starts_over_only_while_every_teammate_is_there(folder: Path, 
     run(test())
 
 
-def test_nothing_goes_where_the_user_keeps_everything(folder: Path, clock: Later) -> None:
+def test_nothing_goes_unless_the_user_says_so(folder: Path, clock: Later) -> None:
     async def test() -> None:
         async with daemon_of(folder, "alice") as (alice, root):
             await works(alice, root)
-            settings.change(alice.home, "store.keep", "everything")
             before = await history(alice, root)
             repository, _ = await alice.session(str(root))
             await repository.maintenance.look(least=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from bough_daemon.api.keep_ages import DEFAULT, KeepAges, parse_keep, wrong_keep
+from bough_daemon.api.keep_ages import USUAL, KeepAges, parse_keep, wrong_keep
 from bough_daemon.retention.ages import Moment, kept
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +49,7 @@ def test_of_each_period_the_newest_is_kept_alone(moments: list[Moment]) -> None:
 
 
 def test_the_default_is_what_the_ages_say() -> None:
-    assert parse_keep(DEFAULT) == KeepAges() and wrong_keep(DEFAULT) == ""
+    assert parse_keep(USUAL) == KeepAges() and wrong_keep(USUAL) == ""
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_a_setting_says_which_ages(text: str, ages: KeepAges | None) -> None:
 
 @pytest.mark.parametrize("text", ["", "all", "1h", "all 1", "all 1w", "hours 1h", "all 1h;", "nothing", "all -1h"])
 def test_any_other_text_is_refused_with_an_example(text: str) -> None:
-    assert DEFAULT in wrong_keep(text)
+    assert USUAL in wrong_keep(text)
