@@ -16,13 +16,14 @@ from bough_daemon.git.objects import Objects, TreeEntry
 from bough_daemon.history.containment import Contained, brought_by, contained, contains_change
 from bough_daemon.history.line_counts import keeps_nothing, lines_at
 from bough_daemon.history.replacements import landed_snapshots
-from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
+from bough_daemon.history.timeline import Snapshot, are_too_many, read_snapshot, timeline
 from bough_daemon.store.store import Store
 
 LONGEST_OPERATION = 5000  # snapshots of one Git operation; a teammate may say so of any number
 REMEMBERED = 300  # snapshots of the timeline in which an earlier chain is searched
 MOST_GIVEN_UP = 5000  # snapshots that continue a claim; with more of them the history starts at HEAD
 MOST_CHAINS = 8  # of these, how many are compared
+MOST_NAMED_AGAIN = 200  # newest claims that are named again after there were too many, so that more can follow
 
 Rewritten = Callable[[str], bool]
 """Whether HEAD left a commit by rewriting it (amend, rebase) and not by going elsewhere."""
@@ -101,6 +102,18 @@ def without_given_up(
         also = also if not more else None
     kept = [oid for oid in [*claims, *claims_of(store, before, base), *newer] if oid not in gone]
     return Ancestry(before, also, tuple(dict.fromkeys(kept)))
+
+
+def within_bounds(found: Ancestry) -> Ancestry:
+    """Return an ancestry with as many claims as a snapshot may have.
+
+    If it has more, the history starts at HEAD with the newest: a claim that is no longer named could never be given up,
+    so nothing that contains it may be continued either.
+    """
+    earlier = [one for one in (found.before, found.also) if one is not None]
+    if not are_too_many(found.brought) and not any(one.claims_too_much for one in earlier):
+        return found
+    return Ancestry(brought=found.brought[-MOST_NAMED_AGAIN:])
 
 
 def claims_of(store: Store, snapshot: Snapshot | None, base: str) -> list[str]:

@@ -15,7 +15,14 @@ from itertools import islice
 
 from bough_daemon.errors import GitTooSlow
 from bough_daemon.git.objects import Objects, TreeEntry
-from bough_daemon.history.ancestry import Ancestry, Rewritten, ancestry_of_save, claims_of, without_given_up
+from bough_daemon.history.ancestry import (
+    Ancestry,
+    Rewritten,
+    ancestry_of_save,
+    claims_of,
+    within_bounds,
+    without_given_up,
+)
 from bough_daemon.history.company import NO_COMPANY, Company
 from bough_daemon.history.shared_chain import SharedChain
 from bough_daemon.history.timeline import (
@@ -283,7 +290,7 @@ class Branch:
         discarded: bool = False,
     ) -> Snapshot:
         """Write a snapshot and move the branch to it; if it does not continue the tip, the tip is kept."""
-        tip = self.tip
+        tip, ancestry = self.tip, within_bounds(ancestry)
         shares = self._shares(base, tree, ancestry.brought, company, ancestry.before, seen)
         facts = {OPERATION: operation, DISCARDED: "yes" if discarded else ""} | company.trailers()
         snapshot = self._write(tree, base, event, ancestry, facts, shares)

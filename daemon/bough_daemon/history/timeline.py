@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -22,7 +22,7 @@ BRINGING = frozenset({"merge", "hop", "fold", "stay"})  # first words of events 
 OPERATION_WORD = re.compile(r"[a-z-]{0,16}")
 LONGEST_LINE = 4000  # characters of a title that are shown; a teammate may write any
 MOST_MERGED = 16  # branches that were merged into one another
-MOST_BROUGHT = 300  # commits that one claims, the newest; a teammate may name any number, which a guest repeats
+MOST_BROUGHT = 300  # commits that one claims; a teammate may name any number, which a guest repeats
 MOST_EARLIER = 32  # snapshots that one names besides the previous one
 REMEMBERED = 2000  # snapshots of a chain in which merges are searched
 UNKNOWN_OPERATION = "git operation"
@@ -38,7 +38,7 @@ class Snapshot:
     `shared`: the commit that the team sees instead, and `shared_base`: the commit that this one is based on, older than
     `base` if that may not leave. `time`: seconds since the epoch. `operation`: the Git operation in progress (`rebase`,
     `bisect`, …), empty for none. `brought`: commits that its history claims beyond its base, as far as the snapshot
-    names them. `discarded`: Git has discarded edits since the previous one.
+    names them; of too many, the newest. `discarded`: Git has discarded edits since the previous one.
     """
 
     oid: str
@@ -63,9 +63,19 @@ class Snapshot:
         """The commits that it claims to contain."""
         return frozenset((self.base, *self.brought))
 
+    @property
+    def claims_too_much(self) -> bool:
+        """Return whether its parents may contain more than it is seen to claim: then no snapshot may continue it."""
+        return are_too_many(self.brought)
+
     def is_among(self, commits: Collection[str]) -> bool:
         """Return whether it is one of some commits, as it is here or as the team sees it."""
         return not {self.oid, self.shared}.isdisjoint(commits)
+
+
+def are_too_many(claims: Sequence[str]) -> bool:
+    """Return whether these are more claims than one snapshot may have."""
+    return len(claims) > MOST_BROUGHT
 
 
 def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
@@ -91,7 +101,7 @@ def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
         shared=_commit_in(commit, SHARED_AS) or oid,
         shared_base=_commit_in(commit, SHARED_BASE) or base,
         operation=operation if OPERATION_WORD.fullmatch(operation) else UNKNOWN_OPERATION,
-        brought=_commits_in(commit, BROUGHT)[-MOST_BROUGHT:],
+        brought=_commits_in(commit, BROUGHT)[-MOST_BROUGHT - 1 :],
         company=company_of(commit),
         discarded=commit.trailer(DISCARDED) is not None,
         earlier=_commits_in(commit, EARLIER)[:MOST_EARLIER],

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.commands.merge import merge
+from bough_daemon.history import ancestry
+from bough_daemon.history import timeline as timeline_module
 from bough_daemon.history.containment import Contained, contained
 from bough_daemon.history.replacements import TRAILER
 from bough_daemon.history.timeline import Snapshot, timeline
@@ -181,6 +183,26 @@ def test_giving_one_merge_up_keeps_the_others(here: Desk) -> None:
     claimed = [here.store.is_ancestor(tip, after.oid) for tip in (kept, gone, last)]
     assert claimed == [True, False, True]
     assert after.tree == here.snapshot().tree
+
+
+@pytest.mark.parametrize("since", ["the first", "the last", "giving up"])
+def test_of_too_many_merges_none_is_contained_that_could_not_be_given_up(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, since: str
+) -> None:
+    monkeypatch.setattr(ancestry, "MOST_NAMED_AGAIN", 1)
+    tips = [here.teammate_at(name, {f"{name}.txt": b"n\n"}) for name in ("alice", "carol", "dave")]
+    for name, when in (("alice", "the first"), ("carol", ""), ("dave", "the last")):
+        if when == since:
+            monkeypatch.setattr(timeline_module, "MOST_BROUGHT", 1)
+        here.do(merge(here.live, here.terminal, name, merge_both))
+    monkeypatch.setattr(timeline_module, "MOST_BROUGHT", 1)
+    (here.root / "alice.txt").unlink()
+    after = here.snapshot()
+    is_contained = [here.store.is_ancestor(tip, after.oid) for tip in tips]
+    assert is_contained == [tip in after.brought for tip in tips] and is_contained[::2] == [False, True]
+    again = here.do(merge(here.live, here.terminal, "alice", merge_both))
+    assert again.result == "clean" and (here.root / "alice.txt").read_bytes() == b"n\n"
+    assert (here.root / "carol.txt").exists() and (here.root / "dave.txt").exists()
 
 
 def test_what_landed_and_was_given_up_is_no_longer_claimed_by_way_of_what_landed(here: Desk) -> None:
