@@ -444,11 +444,10 @@ class Branch:
         return self._shares_less or not self._waiting <= self.unshared.keys() | self.flooded.keys()
 
     def _follow_choices(self) -> None:
-        """Check commits again if the user has allowed or hidden paths meanwhile."""
+        """Share the files again with the next save if the user has allowed or hidden paths meanwhile."""
         if self._told != (self.store.allowed.paths, self.store.hidden.paths):
             self._told = self.store.allowed.paths, self.store.hidden.paths
             self._shares_less = True
-            self._commits.forget()
 
     def unchecked(self, base: str) -> OwnCommits | None:
         """Return what is known of commits if more than a few must be checked before a snapshot on the commit `base`.

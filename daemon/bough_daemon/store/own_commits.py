@@ -48,7 +48,7 @@ class OwnCommits:
         self._fit: set[str] = set()  # commits that may be shared, with their whole history
         self._reasons: dict[str, dict[str, str]] = {}  # of a commit alone
         self._kept: dict[str, Leaving] = {}  # withheld commits, as of the last check
-        self._choices = store.allowed.paths, store.hidden.paths  # those that the reasons follow
+        self._choices = self._choices_now()  # those that the verdicts follow
         self._seen: tuple[object, ...] = ()
         self._looked_at = -math.inf
         if known is not None:
@@ -59,7 +59,8 @@ class OwnCommits:
         return OwnCommits(self._store, self)
 
     def learn(self, known: OwnCommits) -> None:
-        """Adopt what was found out beside the store's thread, unless the user has allowed or hidden paths meanwhile."""
+        """Adopt what was found out beside the store's thread, unless paths were allowed, hidden or purged meanwhile."""
+        self._follow_choices()
         if known._choices != self._choices:
             return
         self._fit |= known._fit
@@ -83,6 +84,7 @@ class OwnCommits:
 
     def is_checked(self, commit: str) -> bool:
         """Return whether a commit was checked, or is one of a few after such."""
+        self._follow_choices()
         return commit in self._fit or commit in self._kept or self._is_plainly_fit(commit)
 
     @property
@@ -101,14 +103,21 @@ class OwnCommits:
             return True
         return False
 
-    def forget(self) -> None:
-        """Check withheld commits again at the next question: the user has allowed or hidden paths."""
-        self._choices = self._store.allowed.paths, self._store.hidden.paths
-        self._kept.clear()
-        self._reasons.clear()
+    def _follow_choices(self) -> None:
+        """Check all commits again if the user has allowed, hidden or purged something: those that left stay fit."""
+        now = self._choices_now()
+        if self._choices != now:
+            self._choices = now
+            for verdicts in (self._fit, self._kept, self._reasons):
+                verdicts.clear()
+
+    def _choices_now(self) -> tuple[object, ...]:
+        store = self._store
+        return store.allowed.paths, store.hidden.paths, store.purged.ids
 
     def leaving(self, commit: str) -> Leaving:
         """Return the part of a commit's history that may be shared."""
+        self._follow_choices()
         if commit in self._fit or self._is_plainly_fit(commit):
             return Leaving((commit,))
         if commit not in self._kept:

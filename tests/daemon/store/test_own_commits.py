@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -215,6 +215,39 @@ def test_commits_that_were_looked_through_beforehand_are_not_looked_through_agai
     monkeypatch.setattr(OwnCommits, "_why_stays", lambda *_: pytest.fail("a commit was looked at again"))
     tip = Branch(desk.store, "bob", "Bob <a@b>", checked).save(desk.tree(), later)
     assert tip.shared_base == first != bad
+
+
+def hide(store: Store) -> None:
+    store.hidden.set("pay.py", chosen=True)
+
+
+def purge(store: Store) -> None:
+    store.purged.note([store.objects.write_blob(b"fine\n")], [])
+
+
+@pytest.mark.parametrize("choose", [hide, purge])
+@pytest.mark.parametrize("when", ["before", "during", "after"])
+def test_what_is_hidden_or_purged_while_commits_are_checked_stays(
+    desk: CommitDesk, monkeypatch: pytest.MonkeyPatch, choose: Callable[[Store], None], when: str
+) -> None:
+    first, later = desk.head(), desk.commit(pay_py="fine\n")
+    if when == "before":
+        assert desk.commits.leaving(later).commits == (later,), "it was fit, and has not left"
+        choose(desk.store)
+    judge = OwnCommits._judge
+
+    def then(self: OwnCommits, commit: str) -> None:
+        judge(self, commit)
+        choose(desk.store)
+
+    with monkeypatch.context() as meanwhile:
+        if when == "during":
+            meanwhile.setattr(OwnCommits, "_judge", then)
+        checked = OwnCommits.looked_through(desk.store, later, desk.commits.copied())
+    if when == "after":
+        choose(desk.store)
+    desk.commits.learn(checked)
+    assert desk.commits.leaving(later).commits == (first,)
 
 
 def test_a_teammates_state_lets_commits_be_compared_again_but_not_looked_at_again(
