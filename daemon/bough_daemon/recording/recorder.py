@@ -41,6 +41,7 @@ from bough_daemon.store.store import Store
 from bough_daemon.system.at_work import Work, seconds_since
 from bough_daemon.system.environment import configures
 from bough_daemon.system.failing import Failing
+from bough_daemon.system.moments import age_of
 from bough_daemon.system.opened import Opened, held
 from bough_daemon.system.supervisor import Pause, Supervisor
 from bough_daemon.system.threads import StoreThread, to_the_end
@@ -402,7 +403,7 @@ class Recorder:
         Its result is one state; its intermediate states are not. A lock older than GIT_PATIENCE does not count.
         """
         index = os.path.join(self.worktree.git_dir, "index")
-        return _age(index + ".lock") < GIT_PATIENCE or _age(index) < GIT_SETTLE
+        return age_of(index + ".lock") < GIT_PATIENCE or age_of(index) < GIT_SETTLE
 
     async def _reconcile(self) -> None:
         """Check everything periodically, because some writes send no event."""
@@ -559,12 +560,14 @@ class Recorder:
                 break
             changes.lost = True  # what this look settled, and took from the index, is on no snapshot
         reader, on_branch = self._head_reader, self.head.branch is not None
-        return self.branch.save(
+        tip = self.branch.save(
             *(tree, self.head.commit, operation, reader.left_by_rewriting),
             discarded=reader.has_discarded(),
             on_branch=on_branch,
             index_written=reader.has_written_index(),
         )
+        self._settled_tree.recorded()
+        return tip
 
     def is_git_at_work(self) -> bool:
         """Return whether a git command is changing files and index now. From any thread."""
@@ -606,12 +609,3 @@ class Recorder:
 def retry_pause() -> Pause:
     """Return the pause before a failed snapshot is retried: its cause may vanish without an event."""
     return Pause(shortest=1.0, longest=60.0)
-
-
-def _age(path: str) -> float:
-    """Return how many seconds ago a file was written; infinite if it does not exist, or clocks disagree."""
-    try:
-        age = time.time() - os.stat(path).st_mtime
-    except FileNotFoundError:
-        return math.inf
-    return age if age >= 0 else math.inf

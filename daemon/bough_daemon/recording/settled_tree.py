@@ -36,7 +36,11 @@ class SettledTree:
 
     def _note_command(self, before: str, after: str, base: str, event: str) -> None:
         self._uncovered.note_command(before, after, event)
-        self._snapshots.covered.note(self._objects.commit(base).tree, before, after)
+        self._snapshots.covered.note_command(self._objects.commit(base).tree, before, after)
+
+    def recorded(self) -> None:
+        """Note that the last tree was recorded: who changed the rules up to it need not be found out again."""
+        self._uncovered.recorded()
 
     def uncovered(self) -> dict[str, str]:
         """Return what only weakened ignore rules uncovered and is therefore not in the tree, with the reason."""
@@ -64,7 +68,7 @@ class SettledTree:
         some = self._after(changes, look)
         tree = some or self._all(base, replace(look, touched=None))
         tree = self._without_purged(base, tree)
-        tree = self._by_rules(base, tree, changes.paths if some is not None else None)
+        tree = self._by_rules(base, tree, look, changes.paths if some is not None else None)
         self._unsettled.end()
         self._branch.unshared = self._unsettled.unshared()
         self._branch.flooded = self._flooded(base, tree, look)
@@ -91,14 +95,17 @@ class SettledTree:
         there = os.path.lexists(os.path.join(self._snapshots.worktree.root, path))
         return there and self._objects.entry(tree, path) == self._objects.entry(base_tree, path)
 
-    def _by_rules(self, base: str, tree: str, looked_at: set[str] | None) -> str:
-        """Return a tree without what weakened rules uncovered, and with what rules cover that the user did not edit."""
-        is_own, tip = self._uncovered.note(tree), self._branch.tip
+    def _by_rules(self, base: str, tree: str, look: Look, looked_at: set[str] | None) -> str:
+        """Return a tree without what weakened rules uncovered, and with what others' rules cover."""
+        is_own, tip, covered = self._uncovered.note(tree), self._branch.tip, self._snapshots.covered
         again = self._uncovered.let_go()
+        covered.drop_tracked(self._snapshots.index)
         if tip is not None and tip.tree != tree:
-            again |= self._snapshots.covered.note_brought(tip.tree, tree, is_own)
+            again |= covered.note_brought(self._objects.commit(base).tree, tip.tree, tree, is_own)
+        if tip is not None and looked_at is None:
+            again |= covered.drop_own(tip.tree, tree, is_own)
         if again:
-            tree = self._snapshots.after(tree, again) or tree
+            tree = self._snapshots.after(tree, again) or self._all(base, replace(look, touched=None))
         waiting = {path for path, why in self._unsettled.unshared().items() if why == UNCOVERED}
         tree = self._uncovered.without(self._objects.commit(base).tree, tree, looked_at, waiting)
         self._unsettled.drop(filter(self._uncovered.holds, waiting))

@@ -170,7 +170,7 @@ class TreeBuilder:
         return self.store.objects.splice(tree, found) if found else tree
 
     def _with_covered(self, tree: str, before: str | None) -> str:
-        """Return `tree` with the covered files: as they are, or as the last tree has them."""
+        """Return `tree` with the covered files; what is not settled is as the last tree has it."""
         missing = {path for path in self.covered.paths if self.store.objects.entry(tree, path) is None}
         if not missing:
             return tree  # the usual case
@@ -276,14 +276,13 @@ class TreeBuilder:
         self.unreadable[failure.path or path] = str(failure)
 
     def _look_at_file(self, tree: str, path: str, status: os.stat_result) -> Iterator[tuple[str, TreeEntry | None]]:
-        stays = path in self.index.facts.tracked_ignored or self.covered.is_recorded(path)
+        stays = path in self.index.facts.tracked_ignored or path in self.covered.paths
         ignored = not stays and self._is_ignored(path)
         if ignored is None:
             return
         if ignored:
             self.unreadable.pop(path, None)
-            if path not in self.covered.paths:
-                yield path, None
+            yield path, None
             return
         if self._holds(path, status):
             return

@@ -13,9 +13,11 @@ from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch
 from bough_daemon.history.journal import Journal
 from bough_daemon.privacy.former_rules import FormerRules, IsOwn
+from bough_daemon.system.moments import age_of
 from bough_daemon.system.text import shell_word
 
 GIT = "a Git command"
+LONGEST_CHECKOUT = 600.0  # seconds; an older lock of the index was left by a Git that was killed
 
 
 class Uncovered:
@@ -36,7 +38,8 @@ class Uncovered:
         self._former = FormerRules(worktree, store.objects, os.path.join(store.folder, "rules", key), store.folder)
         self._journal = Journal.of(store.folder, worktree)
         self._paths: set[str] = set()
-        self._seen: object = None  # the index, and what is allowed, at the last check
+        self._seen: object = None  # the index when a tree was last recorded
+        self._noted: object = None  # the index when a tree was last noted
         self._let_go: object = None  # the same, when releases were last checked
 
     def note_command(self, before: str, after: str, event: str) -> None:
@@ -48,13 +51,23 @@ class Uncovered:
 
         Return how to tell which of them are the user's own.
         """
-        tip = self._branch.tip
-        by_git = self._index.version != self._seen or self._journal_is_open()
-        is_own: IsOwn = self._is_own if by_git else lambda path, entry: True
+        tip, is_own = self._branch.tip, self._whose()
         if tip is not None and tip.tree != tree:
             self._former.note(tip.tree, tree, GIT, is_own)
-        self._seen = self._index.version
+        self._noted = self._index.version
         return is_own
+
+    def recorded(self) -> None:
+        """Note that the tree of the last `note` was recorded."""
+        self._seen = self._noted
+
+    def _whose(self) -> IsOwn:
+        """Return how to tell whether the user has edited a rules file since what was recorded last."""
+        if age_of(self._index.path + ".lock") < LONGEST_CHECKOUT:
+            return lambda path, entry: False  # Git is writing files, and has not written the index yet
+        if self._index.version != self._seen or self._journal_is_open():
+            return self._is_own
+        return lambda path, entry: True
 
     def _journal_is_open(self) -> bool:
         return self._journal.interrupted() is not None
