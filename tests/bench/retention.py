@@ -108,7 +108,7 @@ class _Bench:
         meanwhile = self._saves(lambda _: planning.is_alive())
         planned = time.perf_counter() - began
         began = time.perf_counter()
-        finish(self.store, ())
+        finish(self.store, (), KeepAges())
         removed = time.perf_counter() - began
         asyncio.run(self._pack())
         subprocess.run(["git", "fsck", "--full", "--strict", "--no-dangling"], cwd=self.store.path, check=True)

@@ -45,7 +45,7 @@ def ages_of(home: Home) -> KeepAges | None:
 def finish_thinning(store: Store, home: Home) -> None:
     """Carry out what was planned before. On the store's thread, when nothing else uses the store."""
     try:
-        thinning.finish(store, data_folders(home))
+        thinning.finish(store, data_folders(home), ages_of(home))
     except (BoughError, OSError) as failure:  # it is retried at the next start
         log.warning("old snapshots were not removed: %s", failure)
 

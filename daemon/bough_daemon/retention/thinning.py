@@ -51,16 +51,16 @@ MOST_MOVED = 20_000  # objects that are packed again when the store is opened
 class ThinningPlan:
     """What will be removed. `dropped`: commits; `gone`: all objects, those commits among them.
 
-    `grafts`: the parents of the commits that named one of them, and of those that had other parents before. `names`:
-    references to some of them. `known`: what the store's references named when it was made, at `made_at` by this
-    machine's clock. `begun`: from then on nothing is checked again, it is carried out.
+    `grafts`: the parents of the commits that named one of them, of those that had other parents before, and of the
+    dropped ones, in case that one is used again before it is gone. `names`: references to some of them. `ages`: why. It
+    was made at `made_at` by this machine's clock. `begun`: some of it may be gone, so it is carried out.
     """
 
     dropped: list[str]
     gone: list[str]
     grafts: dict[str, list[str]]
     names: list[str]
-    known: list[str]
+    ages: KeepAges | None = None
     made_at: float = field(default_factory=time.time)
     begun: bool = False
 
@@ -233,15 +233,14 @@ def prepare(
     """
     if store.is_partial:
         return None  # what the user's clone lacks cannot be told from what is gone
-    known = sorted(set(store.refs("refs/").values()))
     dropped = _dropped(store, folders, now, ages)
     if len(dropped) < least:
         return None
     inventory = Inventory()
     inventory.look(store.objects)
     left = inventory.commits - dropped
-    plan = ThinningPlan(sorted(dropped), [], _grafts(store, left, dropped), _names_of(store, dropped), known)
-    stays = {*left, *known, *pinned(store, folders)} - dropped
+    plan = ThinningPlan(sorted(dropped), [], _grafts(store, left, dropped), _names_of(store, dropped), ages)
+    stays = {*left, *store.refs("refs/").values(), *pinned(store, folders)} - dropped
     gone = _contents(store, dropped) - _contents(store, _here(store, stays))
     plan.gone = sorted(dropped.union(filter(store.objects.owns, gone)))
     _, moved = split(store, inventory, set(plan.gone))
@@ -255,10 +254,10 @@ def _grafts(store: Store, left: Iterable[str], dropped: AbstractSet[str]) -> dic
     objects = store.objects
     parents = {oid: objects.commit(oid).parents for oid in (*left, *dropped)}
     contraction = Contraction(parents.__getitem__, dropped)
-    grafts = {oid: list(these) for oid, these in read_grafts(store.path).items() if oid not in dropped}
-    for oid in left:
+    grafts = {oid: list(these) for oid, these in read_grafts(store.path).items() if oid in parents}
+    for oid in parents:
         if not dropped.isdisjoint(parents[oid]):
-            grafts[oid] = _fewest(store, contraction.of(oid))
+            grafts[oid] = list(contraction.of(oid)) if oid in dropped else _fewest(store, contraction.of(oid))
     return grafts
 
 
@@ -291,61 +290,82 @@ def _write(store: Store, plan: ThinningPlan) -> None:
 
 def give_up(store: Store) -> None:
     """Forget a plan, unless it is being carried out."""
-    with suppress(FileNotFoundError):
+    plan = _read_plan(store)
+    if plan is not None and not plan.begun:
         os.unlink(os.path.join(store.folder, PENDING))
+
+
+def _read_plan(store: Store) -> ThinningPlan | None:
+    try:
+        return read_record(os.path.join(store.folder, PENDING), ThinningPlan)
+    except FileNotFoundError:
+        return None
 
 
 # Carrying it out.
 
 
-def finish(store: Store, folders: Sequence[str]) -> int:
+def finish(store: Store, folders: Sequence[str], ages: KeepAges | None) -> int:
     """Carry out the plan, if there is one; return how many snapshots were removed.
 
-    On the store's thread, when nothing else uses the store. Each step can be repeated after a kill. If something has
-    named since what would go, nothing is removed, and the next plan knows.
+    On the store's thread, when nothing else uses the store. `ages`: as the user has set them now; None: everything is
+    kept. Each step can be repeated: after a kill, and after a failure, when snapshots have been taken since. What they,
+    or anything else, use again stays; if that is a snapshot and nothing has begun, all of it does.
     """
-    path = os.path.join(store.folder, PENDING)
-    try:
-        plan = read_record(path, ThinningPlan)
-    except FileNotFoundError:
+    plan, inventory = _read_plan(store), Inventory()
+    if plan is None:
         return 0
-    inventory = Inventory()
+    if not plan.begun and not _may_begin(store, plan, ages, inventory):
+        give_up(store)
+        return 0
+    used = _in_use(store, folders, plan, inventory)
     if not plan.begun:
-        if not _still_holds(store, folders, plan, inventory):
+        if not used.isdisjoint(plan.dropped):
             give_up(store)
             return 0
         plan.begun = True
         _write(store, plan)
-    store.graft(plan.grafts)
-    for name in plan.names:
-        store.delete_ref(name)
-    remove(store, inventory, set(plan.gone))
-    store.walks.forget()
-    os.unlink(path)
-    log.info("%d old snapshots were removed, with %d objects", len(plan.dropped), len(plan.gone))
-    return len(plan.dropped)
+    return _carry_out(store, plan, set(plan.gone) - used, inventory)
 
 
-def _still_holds(store: Store, folders: Sequence[str], plan: ThinningPlan, inventory: Inventory) -> bool:
-    """Return whether nothing has named since what goes, and take out of the plan what is in use again.
+def _carry_out(store: Store, plan: ThinningPlan, gone: set[str], inventory: Inventory) -> int:
+    """Remove some objects of a plan that has begun; return how many of them were snapshots."""
+    removed = gone.intersection(plan.dropped)
+    # A purge may have come between two attempts: the commits that it wrote have got grafts of their own.
+    grafts = {**read_grafts(store.path), **plan.grafts}
+    store.graft(grafts)
+    for name in _names_of(store, removed):
+        if name in plan.names:
+            store.delete_ref(name)
+    try:
+        remove(store, inventory, gone)
+    finally:  # an open database would find what is no longer there, and nothing would write it again
+        store.objects.forget()
+    store.graft({oid: parents for oid, parents in grafts.items() if oid not in removed})
+    os.unlink(os.path.join(store.folder, PENDING))
+    log.info("%d old snapshots were removed, with %d objects", len(removed), len(gone))
+    return len(removed)
 
-    If packs were combined since, a purge was begun, or the clock was ahead, it does not: the next plan knows.
+
+def _may_begin(store: Store, plan: ThinningPlan, ages: KeepAges | None, inventory: Inventory) -> bool:
+    """Return whether the user still wants a plan, and it can be carried out soon.
+
+    Not if packs were combined since, a purge was begun, or the clock was ahead: the next plan knows.
     """
-    if time.time() < plan.made_at:
+    purges = os.path.exists(os.path.join(store.folder, PURGE))
+    if ages is None or plan.ages != ages or time.time() < plan.made_at or purges:
         return False
-    moved = split(store, inventory, set(plan.gone))[1]
-    if len(moved) > MOST_MOVED or os.path.exists(os.path.join(store.folder, PURGE)):
-        return False
-    objects, dropped = store.objects, set(plan.dropped)
-    now = set(store.refs("refs/").values())
-    if not set(_names_of(store, dropped)) <= set(plan.names):
-        return False
-    lines = "\n".join([*sorted(now), *(f"^{oid}" for oid in plan.known), ""]).encode()
-    new = store.git.run("rev-list", "--ignore-missing", "--stdin", stdin=lines).decode().split()
-    named = pinned(store, folders) | {oid for one in new for oid in objects.commit(one).parents}
-    named |= now - set(plan.known)
-    if not dropped.isdisjoint(named) or not dropped.isdisjoint(new):
-        return False
-    used = _contents(store, _here(store, {*new, *named, *(now - set(plan.known))}))
-    plan.gone = sorted(set(plan.gone) - used)
-    return True
+    return len(split(store, inventory, set(plan.gone))[1]) <= MOST_MOVED
+
+
+def _in_use(store: Store, folders: Sequence[str], plan: ThinningPlan, inventory: Inventory) -> set[str]:
+    """Return every object that a snapshot which stays has, or that a reference or anything else names now."""
+    objects, dropped, found = store.objects, set(plan.dropped), set[str]()
+    inventory.look(objects)
+    left = inventory.commits - dropped
+    for oid in left - plan.grafts.keys():  # only what came since continues what goes
+        found.update(objects.commit(oid).parents)
+    for name, oid in store.refs("refs/").items():
+        if oid not in dropped or f"refs/{name}" not in plan.names:
+            found.add(oid)
+    return _contents(store, _here(store, found | left | pinned(store, folders)))

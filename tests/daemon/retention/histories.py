@@ -56,6 +56,17 @@ class History:
         self.tree = objects.splice(self.tree, {FILES[file]: TreeEntry(FILE, blob)})
         self.save(seconds)
 
+    def files(self, tree: str) -> dict[str, bytes]:
+        """Return the content of each file of a tree."""
+        return {path: self.store.objects.blob(entry.oid) for path, entry in self.store.objects.walk(tree)}
+
+    def types(self, files: dict[str, bytes]) -> Snapshot:
+        """Save files with some contents, as a user who writes them."""
+        objects = self.store.objects
+        entries = {path: TreeEntry(FILE, objects.write_blob(data)) for path, data in files.items()}
+        self.tree = objects.splice(None, entries)
+        return self.save(1.0)
+
     def commit(self, seconds: float = 1.0) -> None:
         """Commit everything, as the user does."""
         self.store.give([self.tree])

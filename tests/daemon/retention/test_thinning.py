@@ -14,18 +14,20 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.api.keep_ages import KeepAges
+from bough_daemon.errors import DiskFull
 from bough_daemon.git.objects import Objects
 from bough_daemon.history import branches
 from bough_daemon.history.timeline import timeline
 from bough_daemon.purging import removal
 from bough_daemon.retention import thinning
 from bough_daemon.retention.thinning import Contraction, finish, give_up, prepare
+from bough_daemon.store import own_files
 from bough_daemon.store.own_files import Inventory
 from bough_daemon.store.store import LIVE, Store
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.daemon.retention.histories import Clock, History, check_whole
+from tests.daemon.retention.histories import WHO, Clock, History, check_whole
 from tests.daemon.support import git, make_repository, tidied
 
 AGES = KeepAges()
@@ -68,7 +70,7 @@ def thin(history: History, folders: tuple[str, ...] = (), now: float | None = No
     """Thin the store, as a daemon does and the next one finishes."""
     at = history.clock.now if now is None else now
     prepare(history.store, folders, AGES, at, least=1)
-    return finish(history.store, folders)
+    return finish(history.store, folders, AGES)
 
 
 def own_commits(store: Store) -> set[str]:
@@ -116,7 +118,7 @@ def check_thinned(history: History, now: float) -> None:
     plan = prepare(store, (), AGES, now, least=1)
     assert own_commits(store) == commits and own_objects(store) == names  # nothing has gone yet
     dropped = set(plan.dropped) if plan is not None else set[str]()
-    assert finish(store, ()) == len(dropped)
+    assert finish(store, (), AGES) == len(dropped)
     assert history.merge_bases() == bases
     assert own_commits(store) == commits - dropped
     assert own_objects(store) == names - set(plan.gone if plan is not None else ())
@@ -220,7 +222,7 @@ def test_what_cannot_be_searched_for_names_keeps_everything(history: History, fo
         huge.truncate(thinning.LARGEST_FILE_BYTES + 1)
     with pytest.raises(OSError, match="too large"):
         thin(history, (str(folder / "data"),), now=history.clock.now + DAY)
-    assert finish(history.store, ()) == 0
+    assert finish(history.store, (), AGES) == 0
 
 
 def test_a_snapshot_that_is_continued_before_the_plan_is_carried_out_stays(history: History) -> None:
@@ -231,7 +233,7 @@ def test_a_snapshot_that_is_continued_before_the_plan_is_carried_out_stays(histo
     steps = next(number for number, one in enumerate(history.snapshots()) if one.oid in plan.dropped)
     history.undo(steps)
     before = history.snapshots()
-    assert finish(history.store, ()) == 0
+    assert finish(history.store, (), AGES) == 0
     assert history.snapshots() == before
     check_whole(history.store, [one.oid for one in before])
 
@@ -243,7 +245,7 @@ def test_a_content_that_is_saved_again_before_the_plan_is_carried_out_stays(hist
     old = next(one for one in history.snapshots() if one.oid in plan.dropped and one.tree in plan.gone)
     history.tree = old.tree
     history.save(1.0)
-    assert finish(history.store, ()) == len(plan.dropped)
+    assert finish(history.store, (), AGES) == len(plan.dropped)
     assert not history.store.objects.exists(old.oid)
     check_whole(history.store, [one.oid for one in history.snapshots()])
 
@@ -263,7 +265,7 @@ def test_a_plan_waits_for_a_better_one_where_packs_were_combined_since(
     history.store.refresh()
     before = own_objects(history.store)
     monkeypatch.setattr(thinning, "MOST_MOVED", 10)
-    assert finish(history.store, ()) == 0
+    assert finish(history.store, (), AGES) == 0
     assert own_objects(history.store) == before
     assert not os.path.exists(os.path.join(history.store.folder, thinning.PENDING))
 
@@ -300,7 +302,7 @@ def test_a_plan_by_a_clock_that_was_ahead_is_given_up(history: History) -> None:
     path = Path(history.store.folder, thinning.PENDING)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"made_at": time.time() + 3600}))
     before = own_objects(history.store)
-    assert finish(history.store, ()) == 0
+    assert finish(history.store, (), AGES) == 0
     assert own_objects(history.store) == before and not path.exists()
 
 
@@ -309,7 +311,7 @@ def test_a_plan_is_given_up_where_a_purge_waits(history: History) -> None:
     assert prepare(history.store, (), AGES, history.clock.now + DAY, least=1) is not None
     before = own_objects(history.store)
     Path(history.store.folder, removal.PENDING).write_text("{}")
-    assert finish(history.store, ()) == 0
+    assert finish(history.store, (), AGES) == 0
     assert own_objects(history.store) == before
 
 
@@ -317,7 +319,50 @@ def test_a_plan_may_be_given_up(history: History) -> None:
     long_day(history)
     assert prepare(history.store, (), AGES, history.clock.now + DAY, least=1) is not None
     give_up(history.store)
-    assert finish(history.store, ()) == 0
+    give_up(history.store)
+    assert finish(history.store, (), AGES) == 0
+
+
+@pytest.mark.parametrize("ages", [None, KeepAges(milestones=365 * DAY)])
+def test_a_plan_is_given_up_where_the_user_wants_another_one_by_now(history: History, ages: KeepAges | None) -> None:
+    long_day(history)
+    assert prepare(history.store, (), AGES, history.clock.now + DAY, least=1) is not None
+    before = own_objects(history.store)
+    assert finish(history.store, (), ages) == 0
+    assert finish(history.store, (), AGES) == 0, "it is gone"
+    assert own_objects(history.store) == before
+
+
+@pytest.mark.parametrize("fails", ["graft", "sync_folder", "remove_loose"])
+def test_what_is_used_again_after_a_plan_failed_halfway_stays(
+    history: History, fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_day(history)
+    tidy_all(history)
+    history.save(5.0)
+    plan = prepare(history.store, (), AGES, history.clock.now + DAY, least=1)
+    assert plan is not None
+    old = [one for one in history.snapshots() if one.oid in plan.dropped and one.tree in plan.gone]
+    files = history.files(old[0].tree)
+    where = {"graft": history.store, "sync_folder": own_files, "remove_loose": history.store.objects}
+    monkeypatch.setattr(where[fails], fails, fails_for_want_of_room)
+    with pytest.raises(DiskFull):
+        finish(history.store, (), AGES)
+    monkeypatch.undo()
+    give_up(history.store)  # as a purge does, or the setting `everything`
+    assert os.path.exists(os.path.join(history.store.folder, thinning.PENDING))
+    history.alice = branches.Branch(history.store, "alice", WHO)
+    if fails == "graft":  # the old snapshots are still listed
+        history.undo([one.oid for one in history.snapshots()].index(old[3].oid))
+    assert history.types(files).tree == old[0].tree
+    assert finish(history.store, (), None) >= len(plan.dropped) - 1, "it had begun"
+    assert not history.store.objects.exists(old[1].oid)
+    assert history.store.objects.exists(old[3].oid) == (fails == "graft")
+    check_whole(history.store, [one.oid for one in history.snapshots()])
+
+
+def fails_for_want_of_room(*_: object) -> None:
+    raise DiskFull("the disk is full")
 
 
 def test_packs_are_smaller_afterwards_and_lose_nothing_else(history: History) -> None:
@@ -352,6 +397,7 @@ def test_a_very_long_chain_is_contracted_without_recursion() -> None:
 
 KILLED = """
 import os, sys
+from bough_daemon.api.keep_ages import KeepAges
 from bough_daemon.git import objects
 from bough_daemon.retention import thinning
 from bough_daemon.store import own_files, store as stores
@@ -376,7 +422,7 @@ for name in ("delete_ref", "pack"):
     setattr(Store, name, dying(getattr(Store, name)))
 os.unlink = dying(os.unlink, lambda path: os.fspath(path).endswith((".pack", ".idx", ".json")))
 objects.Objects.remove_loose = dying(objects.Objects.remove_loose)
-print(thinning.finish(store, ()))
+print(thinning.finish(store, (), KeepAges()))
 """
 
 
@@ -416,13 +462,13 @@ def check_after_kill(root: Path, tip: str, left: list[str], dropped: list[str], 
     git(root / ".git" / "bough" / "store.git", "fsck", "--full", "--strict", "--no-dangling")
     store = Store(str(root / ".git"), "test")
     try:
-        finish(store, ())
+        finish(store, (), AGES)
         assert store.ref(LIVE + "alice") == tip
         assert not os.path.exists(os.path.join(store.folder, thinning.PENDING))
         assert not any(map(store.objects.exists, dropped))
         assert own_objects(store) == rest
         check_whole(store, left[:1])
-        assert finish(store, ()) == 0
+        assert finish(store, (), AGES) == 0
     finally:
         store.close()
     git(root, "fsck", "--full", "--strict", "--no-dangling")
