@@ -458,8 +458,11 @@ class Branch:
         return None if self._commits.is_checked(base) else self._commits.copied()
 
     def learn(self, commits: OwnCommits) -> None:
-        """Adopt what was found out about commits beside the store's thread."""
+        """Adopt what was found out about commits beside the store's thread; the next snapshot shares what may leave."""
         self._commits.learn(commits)
+        if self.tip is not None and self._commits.is_checked(self.tip.base):
+            leaving = self._commits.leaving(self.tip.base).commits or (self.store.no_commit(),)
+            self._shares_less |= leaving[0] != self.tip.shared_base
 
     def staying(self, commit: str) -> Mapping[str, str]:
         """Return what keeps a commit of the user's, or an earlier one, on this machine, by path; or nothing."""

@@ -22,9 +22,11 @@ from bough_daemon.store.store import LANDED, LIVE, SHARED, Store
 
 REMOTES = "refs/remotes"
 MOST_COMMITS = 1000  # newest unpushed commits that are checked; each takes about 0.3 ms
-TEAMS_SECONDS = 1.5  # for finding which commits the team has
+TEAMS_SECONDS = 1.5  # for finding which commits the team has, where saves wait for it
+AGAIN_SECONDS = 120.0  # after which that is asked again, if it took too long where no save waits
 FEW = 16  # commits that are followed without asking git
 LOOK_EVERY = 2.0  # seconds between checks whether withheld commits were pushed
+TOO_SLOW = "Git takes too long to list your commits, so they stay here; Bough tries again every few minutes"
 SHORT = 7  # characters of a commit's id
 
 
@@ -51,6 +53,9 @@ class OwnCommits:
         self._choices = self._choices_now()  # those that the verdicts follow
         self._seen: tuple[object, ...] = ()
         self._looked_at = -math.inf
+        self._is_beside = False
+        self._doubtful = False  # some commits are withheld only because Git took too long
+        self._again_at = -math.inf  # the moment (monotonic) from which Git may again take long for that
         if known is not None:
             self.learn(known)
 
@@ -67,6 +72,8 @@ class OwnCommits:
         self._reasons |= known._reasons
         self._kept |= known._kept
         self._seen, self._looked_at = known._seen, known._looked_at
+        self._doubtful |= known._doubtful
+        self._again_at = max(self._again_at, known._again_at)
 
     @classmethod
     def looked_through(cls, store: Store, commit: str, known: OwnCommits | None = None) -> OwnCommits:
@@ -77,14 +84,20 @@ class OwnCommits:
         """
         with store.beside() as there:
             made = cls(there, known)
+            made._is_beside = True
             if there.objects.exists(commit):
                 made.leaving(commit)
-        made._store = store
+        made._store, made._is_beside = store, False
         return made
 
     def is_checked(self, commit: str) -> bool:
-        """Return whether a commit was checked, or is one of a few after such."""
+        """Return whether a commit was checked, or is one of a few after such.
+
+        One that was withheld only because Git took too long was not, once Git may be asked again.
+        """
         self._follow_choices()
+        if self._doubtful and time.monotonic() >= self._again_at:
+            self._doubt_all()
         return commit in self._fit or commit in self._kept or self._is_plainly_fit(commit)
 
     @property
@@ -99,17 +112,23 @@ class OwnCommits:
         self._looked_at = time.monotonic()
         seen = self._everywhere()
         if seen != self._seen:
-            self._kept.clear()
+            self._doubt_all()
             return True
         return False
+
+    def _doubt_all(self) -> None:
+        """Check withheld commits again at the next question."""
+        self._kept.clear()
+        self._doubtful = False
 
     def _follow_choices(self) -> None:
         """Check all commits again if the user has allowed, hidden or purged something: those that left stay fit."""
         now = self._choices_now()
         if self._choices != now:
             self._choices = now
-            for verdicts in (self._fit, self._kept, self._reasons):
-                verdicts.clear()
+            self._doubt_all()
+            self._fit.clear()
+            self._reasons.clear()
 
     def _choices_now(self) -> tuple[object, ...]:
         store = self._store
@@ -148,9 +167,13 @@ class OwnCommits:
         self._seen, self._looked_at = self._everywhere(), time.monotonic()
         try:
             unknown = self._nobodys(commit)
+        except GitTooSlow:
+            self._doubtful = True
+            self._kept[commit] = Leaving((), {".git": TOO_SLOW})
+            return
         except GitFailed as failure:
-            why = f"Git cannot list your commits, so they stay here: {in_one_line(failure.facts.get('output', ''))}"
-            self._kept[commit] = Leaving((), {".git": why})
+            why = in_one_line(failure.facts.get("output", "")) or failure.message
+            self._kept[commit] = Leaving((), {".git": f"Git cannot list your commits, so they stay here: {why}"})
             return
         for oid in _parents_first(unknown, commit):
             if oid in self._fit:
@@ -169,11 +192,14 @@ class OwnCommits:
     def _nobodys(self, commit: str) -> dict[str, list[str]]:
         """Return the commits in a history that neither a remote nor the team has, each with its parents."""
         self._store.follow_shallow()
-        own = self._elsewhere()
+        own, patient = self._elsewhere(), self._is_beside and time.monotonic() >= self._again_at
         try:
-            return self._without(commit, [*own, *self._teams().values()], TEAMS_SECONDS)
+            return self._without(commit, [*own, *self._teams().values()], None if patient else TEAMS_SECONDS)
         except GitTooSlow:
-            return self._without(commit, own)  # what a teammate made takes that long; then what only they have counts
+            self._doubtful = True  # until Git is asked again, what only the team has counts as the user's
+            if patient:
+                self._again_at = time.monotonic() + AGAIN_SECONDS
+        return self._without(commit, own)
 
     def _without(self, commit: str, others: Iterable[str], seconds: float | None = None) -> dict[str, list[str]]:
         """Return the newest commits in a history that none of `others` contains, each with its parents."""

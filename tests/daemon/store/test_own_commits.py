@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bough_daemon.history.branches import Branch
 from bough_daemon.history.timeline import read_snapshot
-from bough_daemon.store import own_commits
+from bough_daemon.store import own_commits, walks
 from bough_daemon.store.own_commits import OwnCommits
 from bough_daemon.store.store import LIVE, Store
 
@@ -261,6 +261,36 @@ def test_a_teammates_state_lets_commits_be_compared_again_but_not_looked_at_agai
     assert desk.commits.look_again() and desk.commits.leaving(bad).commits == (first,)
     desk.store.name(f"{LIVE}bob", bad)
     assert desk.commits.look_again() and desk.commits.leaving(bad).commits == (bad,)
+
+
+def test_where_git_takes_too_long_for_saves_it_is_asked_again_beside_them(
+    desk: CommitDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, bad = desk.head(), desk.commit(server_key=b"k")
+    desk.store.name(f"{LIVE}bob", bad)
+    monkeypatch.setattr(own_commits, "TEAMS_SECONDS", 0.0)
+    assert desk.save()[0] == first and "server.key" in desk.branch.withheld
+    known = desk.branch.unchecked(bad)
+    assert known is not None
+    desk.branch.learn(OwnCommits.looked_through(desk.store, bad, known))
+    assert desk.save()[0] == bad and desk.branch.withheld == {}
+    assert desk.branch.unchecked(bad) is None
+
+
+def test_a_commit_that_git_cannot_list_in_time_is_listed_later(
+    desk: CommitDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.save()
+    newest = [desk.commit(b=f"{number}") for number in range(own_commits.FEW + 2)][-1]
+    with monkeypatch.context() as slow:
+        slow.setattr(walks, "LONGEST_SECONDS", 0.0)
+        desk.branch.learn(OwnCommits.looked_through(desk.store, newest, desk.branch.unchecked(newest)))
+    assert desk.branch.unchecked(newest) is None, "that took as long as it may, a moment ago"
+    assert desk.save()[0] == desk.store.no_commit()
+    assert desk.branch.withheld[".git"] == own_commits.TOO_SLOW
+    monkeypatch.setattr(desk.branch._commits, "_again_at", 0.0)
+    desk.branch.learn(OwnCommits.looked_through(desk.store, newest, desk.branch.unchecked(newest)))
+    assert desk.save()[0] == newest and desk.branch.withheld == {}
 
 
 def test_a_history_that_is_long_to_compare_with_the_teams_is_compared_with_remotes_alone(
