@@ -105,7 +105,7 @@ class WorktreeFolder:
     checked: Snapshot | None = None
     _settled: dict[str, tuple[object, ...]] = field(default_factory=dict)
     _costly_until: dict[str, float] = field(default_factory=dict)  # the moment (monotonic) when it is tried again
-    _much: tuple[tuple[str, str], bool] = (("", ""), False)  # two trees, and whether they differ in many files
+    _much: tuple[tuple[str, str, str], bool] = (("", "", ""), False)  # what `is_much` was asked last, and the answer
     _folded: str = ""  # the tip after the last fold, and the index then
     _index_then: object = None
 
@@ -132,9 +132,6 @@ class WorktreeFolder:
             return Attempt()
         if time.monotonic() < self._costly_until.get(other.branch, 0.0):
             return Attempt(held=COSTLY.format(other.branch))
-        if self.is_much(mine.tree, theirs.tree):
-            command = "merge" if other.hosting else "hop"
-            return Attempt(held=f"{MUCH.format(MOST_FOLDED)}; `bough {command} {other.branch}` brings them")
         try:
             if other.role == "followed":
                 attempt = self._follow(other, mine, theirs, present)
@@ -151,12 +148,26 @@ class WorktreeFolder:
             self._settled[other.branch] = state
         return attempt
 
-    def is_much(self, mine: str, theirs: str) -> bool:
-        """Return whether two trees differ in more files than one fold may change, while saves wait for it."""
-        if self._much[0] != (mine, theirs):
-            more = self.live.store.objects.some_difference(mine, theirs, MOST_FOLDED)[1]
-            self._much = (mine, theirs), more
+    def is_much(self, before: str, after: str, here: str) -> bool:
+        """Return whether what turns a tree into another changes more files of the tree `here` than one fold may.
+
+        Saves wait for a fold. What is here already, and what else is different here, counts for nothing.
+        """
+        asked = before, after, here
+        if self._much[0] != asked:
+            self._much = asked, self._changes_much(*asked)
         return self._much[1]
+
+    def _changes_much(self, before: str, after: str, here: str) -> bool:
+        objects = self.live.store.objects
+        if not all(objects.some_difference(one, after, MOST_FOLDED)[1] for one in dict.fromkeys((before, here))):
+            return False
+        coming = (path for path, _, now in objects.difference(before, after) if objects.entry(here, path) != now)
+        return next(islice(coming, MOST_FOLDED, None), None) is not None
+
+    def _too_much(self, other: Other) -> Attempt:
+        command = "merge" if other.hosting else "hop"
+        return Attempt(held=f"{MUCH.format(MOST_FOLDED)}; `bough {command} {other.branch}` brings them")
 
     def forget_settled(self) -> None:
         """Try the next fold of each branch even if nothing seems to have changed since the last one."""
@@ -182,6 +193,8 @@ class WorktreeFolder:
             base, undecided = self.crossings.base(Pair(theirs, shared), other.branch, me)
         if base is None or undecided:
             return Attempt(undecided=undecided)
+        if self.is_much(base, theirs.tree, mine.tree):
+            return self._too_much(other)
         paused = mine.company.paused.get(other.branch, frozenset()) | theirs.company.paused.get(me, frozenset())
         trees = (mine.tree, theirs.tree) if other.hosting else (theirs.tree, mine.tree)
         bases = self._true_bases(shared, theirs, paused)
@@ -207,7 +220,10 @@ class WorktreeFolder:
         objects, seen = self.live.store.objects, mine.company.folded.get(other.branch)
         if seen is None or seen == other.tip or not objects.exists(seen):
             return Attempt()
-        made = objects.difference(objects.commit(seen).tree, theirs.tree)
+        before = objects.commit(seen).tree
+        if self.is_much(before, theirs.tree, mine.tree):
+            return self._too_much(other)
+        made = objects.difference(before, theirs.tree)
         changes = {path: now for path, was, now in made if objects.entry(mine.tree, path) == was}
         found = self._without_held(other.branch, mine, TreeFold(without_blocked(objects, mine.tree, changes)))
         company = mine.company.with_folded(other.branch, other.tip, ()).only(present)

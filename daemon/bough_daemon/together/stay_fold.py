@@ -99,7 +99,7 @@ class StayFold:
         if folder.session.branch.tip is not mine:
             del self._tried[name]
             raise Disturbed("HEAD")
-        if folder.is_much(mine.tree, merged.tree):
+        if folder.is_much(mine.tree, merged.tree, mine.tree):
             raise NotPossibleNow(MUCH.format(MOST_FOLDED))
         changes = {path: now for path, _, now in objects.difference(mine.tree, merged.tree)}
         held = folder.held_paths(mine, changes)

@@ -10,12 +10,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bough_daemon.commands.merge import merge
 from bough_daemon.git import atomic_rename
 from bough_daemon.git.atomic_rename import DirEntry
+from bough_daemon.history.journal import HopKind
 from bough_daemon.together import folder
 from bough_daemon.together.folder import Other
 from bough_daemon.transaction import swap_in
 
+from tests.daemon.moves_support import merge_both
 from tests.daemon.support import git
 from tests.daemon.together.company_support import LINES, Company, SeatedMember, company
 
@@ -63,6 +66,39 @@ def test_what_changes_very_many_files_waits_for_a_command(
     other.save()
     made.settle()
     assert one.files() == other.files() != before
+
+
+@pytest.mark.parametrize("kind", ["together", "follow"])
+def test_very_many_files_of_ones_own_hold_no_fold(
+    tmp_path: Path, kind: HopKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "MOST_FOLDED", 3)
+    with company(tmp_path, "alice", "bob") as made:
+        alice, bob = made.members.values()
+        made.deliver(bob, alice)
+        bob.hop("alice", kind)
+        for member in (alice, bob):
+            for number in range(4):
+                member.write(f"{member.name}{number}.key", b"it stays here")
+            member.save()
+        alice.add("a.txt", b"theirs", 3)
+        made.settle()
+        assert text(alice) == text(bob) and b"theirs" in text(bob)
+        assert "bob0.key" not in alice.files() and "alice0.key" not in bob.files()
+
+
+def test_folds_go_on_once_a_command_has_brought_very_many_files(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, alice, bob = pair
+    monkeypatch.setattr(folder, "MOST_FOLDED", 3)
+    for number in range(4):
+        bob.write(f"new{number}", b"x")
+        alice.write(f"alice{number}.key", b"it stays here")
+    made.settle()
+    assert "new0" not in alice.files()
+    alice.type(merge(alice.live, alice.terminal, "bob", merge_both))
+    bob.add("a.txt", b"theirs", 3)
+    made.settle()
+    assert b"theirs" in text(alice) and "new0" in alice.files()
 
 
 def test_states_that_always_pass_each_other_neither_double_nor_lose_a_line(pair: Pair) -> None:
