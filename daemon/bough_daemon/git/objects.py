@@ -12,6 +12,7 @@ import os
 import zlib
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice, pairwise
@@ -297,6 +298,11 @@ class Objects:
         name, _, rest = author.partition(" <")
         email, _, when = rest.partition("> ")
         return Commit(oid, tree, self._grafts.get(oid, tuple(parents)), name, email, _seconds_in(when), message)
+
+    @property
+    def grafted(self) -> AbstractSet[str]:
+        """The commits that have other parents than they name."""
+        return self._grafts.keys()
 
     def entry(self, tree: str, path: str) -> TreeEntry | None:
         """Return the entry at `path` below a tree, or None if there is none."""

@@ -3,12 +3,16 @@
 A refused commit stays in the history of all that follow it, so those are refused too, long after the problem is gone.
 The chain starts over from what the teammate holds, or from the base alone. If that is refused too, the problem is in
 something merged, and the next start omits all that was merged.
+
+What descends from a commit whose parents were removed here is as good as refused: it names them, so a newcomer would
+miss them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bough_daemon.errors import GitFailed
 from bough_daemon.store.store import Store
 
 MOST_REFUSED = 16  # refused tips that are remembered
@@ -45,7 +49,7 @@ class SharedChain:
 
         `brought`: the commits that it contains beyond its `base`; `unnamed`: those that no earlier one names.
         """
-        goes_on_from = [self._goes_on_from(shared) for shared in earlier]
+        goes_on_from = [self._goes_on_from(shared, base) for shared in earlier]
         if goes_on_from == list(earlier):
             return [*earlier, *self._trusted(unnamed, base)], None
         claims = self._trusted(brought, base)
@@ -53,12 +57,26 @@ class SharedChain:
         return list(found), frozenset(claims) - {base}
 
     def _trusted(self, claims: Sequence[str], base: str) -> list[str]:
-        return [oid for oid in claims if oid == base or oid not in self._doubted]
+        trusted = [oid for oid in claims if oid == base or oid not in self._doubted]
+        return [oid for oid in trusted if oid == base or not self._lacks_parents(oid, base)]
 
-    def _goes_on_from(self, shared: str) -> str | None:
+    def _lacks_parents(self, commit: str, base: str) -> bool:
+        """Return whether a commit descends from one whose parents were removed, or if Git cannot tell soon."""
+        grafted = self._store.objects.grafted
+        if not grafted or not self._store.objects.exists(commit):
+            return False
+        try:
+            walked = self._store.walks.run(self._store.git, "rev-list", commit, f"^{base}")
+        except GitFailed:
+            return True
+        return not grafted.isdisjoint(walked.decode().split())
+
+    def _goes_on_from(self, shared: str, base: str) -> str | None:
         """Return `shared` if nothing refused led to it, else its replacement; None for nothing."""
-        if not self._refused or shared in self._sound:
+        if shared in self._sound:
             return shared
+        if self._lacks_parents(shared, base):
+            return None
         bad = [tip for tip in self._refused if self._store.is_ancestor(tip, shared)]
         if not bad:
             self._sound = {shared}

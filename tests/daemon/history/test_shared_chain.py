@@ -79,6 +79,18 @@ def test_a_beginning_that_is_refused_is_followed_by_one_without_what_it_had_merg
     assert refusals.parents([chain[3]], chain[0], [merged], [merged]) == ([chain[0]], frozenset())
 
 
+def test_nothing_goes_on_from_what_lacks_its_parents(store: Store, chain: list[str]) -> None:
+    store.objects.settle()
+    tree = store.objects.write_tree({})
+    beside = store.objects.write_commit(tree, [chain[0]], "A <a@b>", 9, "beside\n")
+    store.graft({chain[2]: [chain[0]]})
+    shared = SharedChain(store)
+    for later in chain[2:]:
+        assert shared.parents([later], chain[0], [beside], []) == ([chain[0], beside], frozenset({beside}))
+        assert shared.parents([beside], chain[0], [later], [later]) == ([beside], None), "nor claims it"
+    assert shared.parents([chain[1]], chain[0], [], []) == ([chain[1]], None)
+
+
 def test_few_refusals_are_remembered(store: Store, chain: list[str]) -> None:
     refusals, tree = SharedChain(store), store.objects.write_tree({})
     for number in range(3 * MOST_REFUSED):

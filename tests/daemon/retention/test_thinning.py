@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -23,11 +24,13 @@ from bough_daemon.retention import thinning
 from bough_daemon.retention.thinning import Contraction, finish, give_up, prepare
 from bough_daemon.store import own_files
 from bough_daemon.store.own_files import Inventory
+from bough_daemon.store.packs import make_pack
 from bough_daemon.store.store import LIVE, Store
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.daemon.retention.histories import WHO, Clock, History, check_whole
+from tests.daemon.store.test_packs import PackSide
 from tests.daemon.support import git, make_repository, tidied
 
 AGES = KeepAges()
@@ -236,6 +239,27 @@ def test_a_snapshot_that_is_continued_before_the_plan_is_carried_out_stays(histo
     assert finish(history.store, (), AGES) == 0
     assert history.snapshots() == before
     check_whole(history.store, [one.oid for one in before])
+
+
+def test_a_newcomer_gets_what_continues_a_snapshot_whose_parents_have_gone(history: History, folder: Path) -> None:
+    head = history.base
+    long_day(history)
+    objects = history.store.objects
+    objects.settle()
+    git(history.root, "clone", "-q", str(history.root), str(folder / "newcomer"))
+    assert thin(history, now=history.clock.now + DAY) > 0
+    steps = next(number for number, one in enumerate(history.snapshots()) if one.oid in objects.grafted)
+    assert steps > 0
+    history.undo(steps)
+    history.edit(1.0)
+    newcomer = PackSide(folder / "newcomer")
+    try:
+        shared = history.snapshots()[0].shared
+        sent, _ = asyncio.run(make_pack(history.store, [shared], [head]))
+        newcomer.take(sent, shared, shared=[head])
+        check_whole(newcomer.store, [shared])
+    finally:
+        newcomer.close()
 
 
 def test_a_content_that_is_saved_again_before_the_plan_is_carried_out_stays(history: History) -> None:
