@@ -356,22 +356,27 @@ async def _publish(landing: _Landing, plan: Plan, message: str) -> _Made:
 
 
 async def _pushed(landing: _Landing, plan: Plan, made: str) -> str:
-    """Publish a commit and return the note that says who wrote its lines, which is worked out meanwhile."""
+    """Publish a commit and return the note that says who wrote its lines, which is worked out meanwhile.
+
+    Once it is published nothing is raised any more, as nothing may be put back: without a note, or if cancelled, "".
+    """
     authorship = asyncio.create_task(_authorship(landing, plan, made))
     try:
         await landing.target.push(landing.live, landing.terminal, made, verify=landing.verify)
-        return await authorship
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([authorship])
+            return authorship.result()
+        return ""
     finally:
-        authorship.cancel()
-        await asyncio.wait([authorship])
+        authorship.cancel()  # after a refusal nobody waits for it
 
 
 async def _authorship(landing: _Landing, plan: Plan, made: str) -> str:
-    """Return the note that says who wrote the lines that land; its want does not stop a landing."""
-    alone = not plan.others and not AgentList(landing.live.store.folder).all()
-    if alone or landing.note is no_note:
-        return ""
+    """Return the note that says who wrote the lines that land; a missing note does not stop a landing."""
     try:
+        alone = not plan.others and not AgentList(landing.live.store.folder).all()
+        if alone or landing.note is no_note:
+            return ""
         return await landing.live.beside(
             lambda there: authorship_note(there, made, there.store.objects.commit(plan.onto[0]).tree)
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,6 +17,7 @@ from bough_daemon.api.records import CommitTitle
 from bough_daemon.commands import land as land_module
 from bough_daemon.commands.land import Landed, land, preview
 from bough_daemon.commands.merge import merge
+from bough_daemon.commands.shared_branch import Target
 from bough_daemon.commands.undo import undo
 from bough_daemon.errors import (
     BadUsage,
@@ -264,6 +267,72 @@ def test_a_refused_push_ends_with_its_reason_while_the_note_is_made(
     script.unlink()
     do_land(here, note=lambda before, tree: "")
     assert git(here.root, "notes", "--ref=ai", "show") == "a note"
+
+
+@pytest.mark.parametrize("hooks", [False, True])
+def test_agents_that_cannot_be_read_stop_no_landing(here: Desk, hooks: bool) -> None:
+    Path(here.store.folder, "agents.json").write_bytes(b"[")
+    write_files(here.root, {"a.txt": b"mine\n"})
+    if hooks:
+        hook(here, "pre-push", "exit 0\n")
+    landed = do_land(here, note=lambda before, tree: "")
+    assert remote_main(here) == landed.commit == git(here.root, "rev-parse", "main")
+
+
+@pytest.mark.parametrize("hooks", [False, True])
+def test_what_is_published_is_not_put_back_when_the_landing_is_cancelled(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, hooks: bool
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(land_module, "authorship_note", lambda *_: "late" if go_on.wait(30.0) else "")
+    here.teammate_at("bob", {"b.txt": b"b\n"})
+    here.do(merge(here.live, here.terminal, "bob", merge_both))
+    if hooks:
+        hook(here, "pre-push", "exit 0\n")
+    real, pushed = Target.push, asyncio.Event()
+
+    async def push(*given: Any, **named: Any) -> None:
+        await real(*given, **named)
+        asyncio.get_running_loop().call_soon(pushed.set)
+
+    monkeypatch.setattr(Target, "push", push)
+
+    async def scene() -> Landed:
+        task = asyncio.create_task(land(here.live, here.terminal, "my work", merge_both, note=lambda before, tree: ""))
+        await pushed.wait()
+        task.cancel()
+        try:
+            return await task
+        finally:
+            go_on.set()
+
+    landed = here.do(scene())
+    assert remote_main(here) == landed.commit == git(here.root, "rev-parse", "main")
+    assert git(here.root, "status", "--porcelain") == "" and not git(here.root, "for-each-ref", "refs/notes/ai")
+
+
+@pytest.mark.parametrize("hooks", [False, True])
+def test_a_refused_push_waits_for_no_note(here: Desk, monkeypatch: pytest.MonkeyPatch, hooks: bool) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(land_module, "authorship_note", lambda *_: "late" if go_on.wait(30.0) else "")
+    here.teammate_at("bob", {"b.txt": b"b\n"})
+    here.do(merge(here.live, here.terminal, "bob", merge_both))
+    if hooks:
+        hook(here, "pre-push", "exit 0\n")
+    script = here.root.parent / "remote.git/hooks/update"
+    script.write_text("#!/bin/sh\necho frozen >&2; exit 1\n")
+    script.chmod(0o755)
+
+    async def scene() -> None:
+        try:
+            with pytest.raises(PushRefused, match="frozen"):
+                await land(here.live, here.terminal, "my work", merge_both, note=lambda before, tree: "")
+        finally:
+            go_on.set()
+
+    before, began = state(here), time.monotonic()
+    here.do(scene())
+    assert state(here) == before and time.monotonic() - began < 25.0
 
 
 def test_everyone_who_worked_on_it_is_a_co_author_and_nobody_twice(here: Desk) -> None:
