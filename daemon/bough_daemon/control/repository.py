@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -42,6 +42,17 @@ from bough_daemon.commands.command_set import CommandSet
 from bough_daemon.commands.hop import hop_now, notice_switch
 from bough_daemon.control.maintenance import Maintenance, finish_thinning
 from bough_daemon.control.purger import Purger
+from bough_daemon.control.seen_branches import (
+    MOST_AHEAD,
+    MOST_FILES,
+    ChangedFiles,
+    Compared,
+    Merges,
+    SeenBranches,
+    changed_files,
+    looked_at,
+    merged_of,
+)
 from bough_daemon.control.talker import Talker
 from bough_daemon.control.unlanded import Comparison, Unlanded
 from bough_daemon.errors import (
@@ -97,8 +108,6 @@ from bough_daemon.transaction.transaction import journal_of, recover
 log = logging.getLogger(__name__)
 
 STATUS_PATIENCE = 1.5  # seconds that a status waits for the store's thread
-MOST_FILES = 500  # changed files of one branch in a status: its message has 4 MiB for all branches
-MOST_AHEAD = 1000  # snapshots that are counted
 MOST_TOLD = 256  # branches whose changed files are remembered
 MEASURE_EVERY = 300.0  # seconds between measurements of the store's size
 GROWN = 1.25  # growth since everything was packed, before that is done again
@@ -185,8 +194,8 @@ class Repository:
         self._told: dict[str, Status] = {}  # the last status of each working tree
         self._committed: dict[str, str | None] = {}  # where objects that teammates refused entered the history
         self._mass_removals: dict[str, MassRemovals] = {}
-        self._files_told: dict[tuple[str, str], tuple[list[str], bool]] = {}
-        self._merged: dict[tuple[str, frozenset[str]], int | None] = {}  # snapshots since a merge
+        self._files_told: dict[Compared, ChangedFiles] = {}  # changed on the store's thread
+        self._merged: dict[Merges, int | None] = {}  # snapshots since a merge; changed on the event loop
         self._background = Supervisor()
         self._unlanded = Unlanded(store, self._background)
         self._purging = asyncio.Lock()
@@ -379,8 +388,8 @@ class Repository:
         if not session.is_acting and await notice_switch(self.live(session)) is not None:
             session.announce()
         teammates = self.sync.teammates()
-        await self._look_at_files(teammates)
-        told, found = await self.owner.run(self._status, session, teammates)
+        seen = await self._look_at(session.branch.tip, teammates)
+        told, found = await self.owner.run(self._status, session, teammates, seen)
         if found is not None:
             await self._compare_with_shared_branch(told, found, teammates)
         told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
@@ -424,9 +433,14 @@ class Repository:
             f"on one of the two run `bough join TICKET --as {name}+MACHINE`, with a ticket of a teammate's"
         )
 
-    def _status(self, session: Recorder, teammates: list[KnownBranch]) -> tuple[Status, Comparison | None]:
+    def _status(
+        self, session: Recorder, teammates: list[KnownBranch], seen: SeenBranches
+    ) -> tuple[Status, Comparison | None]:
         tip, objects = session.branch.tip, self.store.objects
         assert tip is not None
+        while len(self._files_told) > MOST_TOLD:
+            del self._files_told[next(iter(self._files_told))]
+        self._files_told |= seen.files
         mates = [self._teammate_status(one, session.branch.name) for one in teammates]
         withheld = session.withheld()
         live = self.live(session)
@@ -438,7 +452,7 @@ class Repository:
         for mate in mates:
             if hop is not None and mate.branch == hop.name:
                 self._compare(mate, hop, tip)
-            mate.since_merge = self._since_merge(mate.tip, tip.claims)
+            mate.since_merge = seen.since_merge.get(mate.branch)
         told = Status(
             repository=session.worktree.root,
             member=self.member,
@@ -556,38 +570,31 @@ class Repository:
         theirs = read_snapshot(self.store.objects, mate.tip) if mate.tip else None
         mate.has_moved = theirs is not None and theirs.base != mine.base
 
-    def _since_merge(self, theirs: str, claims: frozenset[str]) -> int | None:
-        """Return how many snapshots a teammate's tip is after the newest one that is claimed; None if none is."""
-        asked = theirs, claims
-        if theirs and asked not in self._merged:
-            if len(self._merged) >= MOST_TOLD:
+    async def _look_at(self, mine: Snapshot | None, teammates: list[KnownBranch]) -> SeenBranches:
+        """Look at teammates' branches where no save waits for it: their files and histories may have any size."""
+        there = [(one.branch, one.base, one.tip) for one in teammates if one.base is not None and one.tip is not None]
+        pairs = [(base, tip) for _, base, tip in there]
+        merged = {branch: (tip, merged_of(mine, branch)) for branch, _, tip in there} if mine is not None else {}
+        files = {pair: known for pair in pairs if (known := self._files_told.get(pair)) is not None}
+        since = {asked: self._merged[asked] for asked in merged.values() if asked in self._merged}
+        new = [pair for pair in pairs if pair not in files], [asked for asked in merged.values() if asked not in since]
+        if any(new):
+            look = partial(looked_at, Objects(self.store.objects.folder), *new)
+            more_files, more = await to_the_end(asyncio.to_thread(look))
+            files |= more_files
+            since |= more
+            if len(self._merged) > MOST_TOLD:
                 self._merged.clear()
-            chain = islice(timeline(self.store.objects, theirs), MOST_AHEAD)
-            self._merged[asked] = next((number for number, one in enumerate(chain) if one.oid in claims), None)
-        return self._merged.get(asked)
+            self._merged |= more
+        return SeenBranches(files, {branch: since[asked] for branch, asked in merged.items()})
 
-    async def _look_at_files(self, teammates: list[KnownBranch]) -> None:
-        """Find out which files teammates have changed where no save waits for it: they may have any number."""
-        told = ((one.base, one.tip) for one in teammates if one.base is not None and one.tip is not None)
-        new = [pair for pair in told if pair not in self._files_told]
-        if new:
-            found = await to_the_end(asyncio.to_thread(_changed_files, Objects(self.store.objects.folder), new))
-            for pair, files in found.items():
-                self._note_files(pair, files)
-
-    def _files(self, base: str, commit: str) -> tuple[list[str], bool]:
+    def _files(self, base: str, commit: str) -> ChangedFiles:
         """Return paths in which a commit differs from another, and whether there are more than returned."""
         pair = base, commit
         known = self._files_told.get(pair)
         if known is None:
-            known = _changed_files(self.store.objects, [pair])[pair]
-            self._note_files(pair, known)
+            known = self._files_told[pair] = changed_files(self.store.objects, [pair])[pair]
         return known
-
-    def _note_files(self, pair: tuple[str, str], files: tuple[list[str], bool]) -> None:
-        while len(self._files_told) >= MOST_TOLD:
-            self._files_told.pop(next(iter(self._files_told)), None)
-        self._files_told[pair] = files
 
     async def save(self, session: Recorder, wait_for: list[str] | None, patience: float) -> Saved:
         """Take an exact snapshot; wait at most `patience` seconds until teammates hold it (None: all connected)."""
@@ -986,12 +993,6 @@ def _checked_commits(store: Store, worktree: Worktree) -> OwnCommits | None:
     with suppress(NoCommitYet, GitFailed):
         return OwnCommits.looked_through(store, worktree.head().commit)
     return None
-
-
-def _changed_files(objects: Objects, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[list[str], bool]]:
-    """Return for pairs of commits the paths in which they differ, and whether there are more than returned."""
-    tree = {oid: objects.commit(oid).tree for pair in pairs for oid in pair}
-    return {pair: objects.some_difference(tree[pair[0]], tree[pair[1]], MOST_FILES) for pair in pairs}
 
 
 def _entries(objects: Objects, tip: str, limit: int) -> list[LogEntry]:
