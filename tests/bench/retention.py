@@ -27,7 +27,7 @@ from bough_daemon.history import branches
 from bough_daemon.history.branches import Branch
 from bough_daemon.history.timeline import timeline
 from bough_daemon.retention.starting_over import may_start_over
-from bough_daemon.retention.thinning import finish, prepare
+from bough_daemon.retention.thinning import finish, prepare, propose
 from bough_daemon.store.gathering import gather, tidy
 from bough_daemon.store.store import Store
 from bough_daemon.system.threads import StoreThread
@@ -146,7 +146,9 @@ class _Bench:
 
     def _plan(self) -> None:
         with self.store.beside() as store:
-            assert prepare(store, (), KeepAges(), self.clock.now + LATER) is not None
+            plan = propose(store, (), KeepAges(), self.clock.now + LATER)
+            assert plan is not None
+            prepare(store, plan)
 
     def _saves(self, going: Any) -> list[float]:
         took = list[float]()

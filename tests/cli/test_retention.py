@@ -7,17 +7,18 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
-from bough_daemon.api.keep_ages import KeepAges
+from bough_daemon.api.keep_ages import USUAL, KeepAges
 from bough_daemon.control.maintenance import data_folders
 from bough_daemon.history.branches import Branch
 from bough_daemon.home import Home
 from bough_daemon.retention.starting_over import may_start_over
-from bough_daemon.retention.thinning import ThinningPlan, prepare
+from bough_daemon.retention.thinning import ThinningPlan
 from bough_daemon.store.store import Store
 
 from tests.cli.conftest import Member
 from tests.cli.test_purge import check_store, saved, store_of
 from tests.cli.test_two_members import join
+from tests.daemon.retention.histories import planned
 from tests.daemon.support import git, write_files
 
 DAY = 24 * 3600.0
@@ -25,6 +26,7 @@ DAY = 24 * 3600.0
 
 def grows_old(member: Member, days: float) -> ThinningPlan | None:
     """Do, while a member's daemon is away, what it does in days: begin the history again, and plan what goes."""
+    member.bough("config", "set", "store.keep", USUAL)
     member.ends()
     store = Store(str(member.tree / ".git"), str(member.home))
     try:
@@ -34,7 +36,7 @@ def grows_old(member: Member, days: float) -> ThinningPlan | None:
             branch.start_over(branch.tip.oid)
             branch.save(branch.tip.tree, branch.tip.base)
         folders = data_folders(Home(str(member.home), str(member.home)))
-        return prepare(store, folders, KeepAges(), now, least=1)
+        return planned(store, folders, KeepAges(), now)
     finally:
         store.close()
 

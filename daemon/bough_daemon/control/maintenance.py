@@ -6,23 +6,28 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import TypeVar
 
 from bough_daemon.api.keep_ages import KeepAges, parse_keep
 from bough_daemon.api.settings import read_settings
-from bough_daemon.errors import BoughError
+from bough_daemon.errors import BoughError, Stopping
 from bough_daemon.home import Home
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.retention import thinning
 from bough_daemon.retention.starting_over import may_start_over
 from bough_daemon.store.store import Store
 from bough_daemon.sync.team_sync import TeamSync
+from bough_daemon.system.children import GitChildren
 from bough_daemon.system.threads import StoreThread, to_the_end
 
 EVERY = 3600.0  # seconds between two looks at what has grown old
 QUIET = 60.0  # seconds without a snapshot, before a history starts over
+LONGEST = 120.0  # seconds for a step of a look
 LEAST = 500  # old snapshots of a branch, before its history starts over
 KEEP = "store.keep"
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +79,31 @@ class Maintenance:
         if ages is None:
             await self._owner.run(thinning.give_up, self._store)
             return
-        if not self._may_miss_merges(now - ages.milestones):
-            for session in list(self._sessions.values()):
-                await self._start_over(session, now - ages.all, least)
-        async with self._store.gathering:
-            await to_the_end(asyncio.to_thread(self._plan, data_folders(self._home), ages, now, least))
+        folders = data_folders(self._home)
+        try:
+            if not self._may_miss_merges(now - ages.milestones):
+                for session in list(self._sessions.values()):
+                    await self._start_over(session, now - ages.all, least)
+            plan = await self._aside(lambda store: thinning.propose(store, folders, ages, now, least))
+            if plan is not None:
+                async with self._store.gathering:
+                    await self._aside(lambda store: thinning.prepare(store, plan))
+        except Stopping:
+            log.warning("looking for old snapshots took too long; the next look is in %d minutes", EVERY // 60)
+
+    async def _aside(self, work: Callable[[Store], T]) -> T:
+        """Return the result of work beside the store's thread; raise Stopping if it takes long, or the daemon ends."""
+        children = GitChildren()
+
+        def do() -> T:
+            with self._store.beside(children) as store:
+                return work(store)
+
+        limit = asyncio.get_running_loop().call_later(LONGEST, children.end)
+        try:
+            return await to_the_end(asyncio.to_thread(do), children.end)
+        finally:
+            limit.cancel()
 
     def _may_miss_merges(self, since: float) -> bool:
         """Return whether a teammate who was there `since` then, and is not now, may have merged what is not known."""
@@ -91,15 +116,12 @@ class Maintenance:
         if tip is None or session.is_acting or tip.time > time.time() - QUIET:
             return
 
-        def may() -> bool:
-            with self._store.beside() as store:
-                return may_start_over(store, session.branch.name, tip, before, least)
+        def may(store: Store) -> bool:
+            return may_start_over(store, session.branch.name, tip, before, least)
 
-        if await to_the_end(asyncio.to_thread(may)):
-            await self._owner.run(session.branch.start_over, tip.oid)
-            await session.save()
-            await self._owner.run(session.branch.start_over, "")
-
-    def _plan(self, folders: Sequence[str], ages: KeepAges, now: float, least: int) -> None:
-        with self._store.beside() as store:
-            thinning.prepare(store, folders, ages, now, least)
+        if await self._aside(may):
+            try:
+                await self._owner.run(session.branch.start_over, tip.oid)
+                await session.save()
+            finally:
+                await self._owner.run(session.branch.start_over, "")

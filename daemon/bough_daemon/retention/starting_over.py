@@ -6,9 +6,9 @@ start over where everything is committed, and every branch that is known has the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
-from bough_daemon.git.command import GitCommand
 from bough_daemon.history.ancestry import claims_of
 from bough_daemon.history.replacements import knowing
 from bough_daemon.history.timeline import Snapshot, chain
@@ -49,5 +49,7 @@ def _others(store: Store, branch: str) -> set[str]:
         "--sort=-committerdate",
         f"--count={MOST_BRANCHES}",
     )
-    listed = GitCommand(store.common_dir).run(*asked, "refs/heads", "refs/remotes").decode().splitlines()
+    listed = (
+        replace(store.git, git_dir=store.common_dir).run(*asked, "refs/heads", "refs/remotes").decode().splitlines()
+    )
     return found | {oid for kind, oid in map(str.split, listed) if kind == "commit" and store.objects.exists(oid)}

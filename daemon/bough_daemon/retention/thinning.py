@@ -19,11 +19,10 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice, pairwise
 
 from bough_daemon.api.keep_ages import KeepAges
-from bough_daemon.git.command import GitCommand
 from bough_daemon.git.object_id import IN_BYTES, OBJECT_ID
 from bough_daemon.git.objects import read_grafts
 from bough_daemon.history.replacements import CONTAINS, TRAILER
@@ -68,13 +67,14 @@ class ThinningPlan:
 # What must stay.
 
 
-def named_in(folders: Iterable[str]) -> set[str]:
+def named_in(folders: Iterable[str], check: Callable[[], None] = lambda: None) -> set[str]:
     """Return every object id in the files of some folders: in text, in base64, and in index files.
 
-    Raise OSError if one cannot be read: then it is not known what must stay.
+    Raise OSError if one cannot be read: then it is not known what must stay. `check` is called before each.
     """
     found = set[bytes]()
     for path in chain.from_iterable(map(_files, folders)):
+        check()
         data = _read(path)
         found.update(IN_BYTES.findall(data))
         for word in IN_BASE64.findall(data):
@@ -119,7 +119,7 @@ def pinned(store: Store, folders: Iterable[str]) -> set[str]:
 
     `folders`: those with the team's data.
     """
-    objects, found = store.objects, named_in([store.folder, *folders]) | _in_indexes(store)
+    objects, found = store.objects, named_in([store.folder, *folders], store.git.children.check) | _in_indexes(store)
     mine = store.refs(SHARED)
     for prefix in (KEPT, CONTAINS):
         for name, oid in store.refs(prefix).items():
@@ -135,7 +135,7 @@ def pinned(store: Store, folders: Iterable[str]) -> set[str]:
 def _landed(store: Store) -> set[str]:
     """Return the snapshots that landed commits name. A later landing names a tip, which stays anyway."""
     asked = ("log", "--all", "--grep", TRAILER, f"--format=%(trailers:key={TRAILER},valueonly,separator=%x20)")
-    said = [git.run(*asked).split() for git in (store.git, GitCommand(store.common_dir))]
+    said = [git.run(*asked).split() for git in (store.git, replace(store.git, git_dir=store.common_dir))]
     return {word.decode(errors="replace") for words in said for word in words}
 
 
@@ -145,11 +145,22 @@ def _is_end(name: str, oid: str, branches: Collection[str]) -> bool:
     return named == oid and branch in branches
 
 
+def _reaching(store: Store) -> list[str]:
+    """Return what live branches, and all other references but those that keep one state, name."""
+    return [oid for name, oid in store.refs("refs/").items() if not f"refs/{name}".startswith((KEPT, CONTAINS))]
+
+
 def _reached(store: Store) -> set[str]:
-    """Return the commits that live branches, and all other references but those that keep one state, descend to."""
-    found = {oid for name, oid in store.refs("refs/").items() if not f"refs/{name}".startswith((KEPT, CONTAINS))}
-    lines = "".join(f"{oid}\n" for oid in sorted(found)).encode()
+    lines = "".join(f"{oid}\n" for oid in _reaching(store)).encode()
     return set(store.git.run("rev-list", "--stdin", stdin=lines).decode().split())
+
+
+def _any_old(store: Store, before: float, least: int) -> bool:
+    """Return whether there may be so many commits from before a moment that no live branch descends from."""
+    kept_ones = store.refs(KEPT).values()
+    lines = "".join(f"{oid}\n" for oid in (*kept_ones, *(f"^{oid}" for oid in _reaching(store)))).encode()
+    asked = ("rev-list", f"--max-count={least}", f"--until={int(before)}", "--stdin")
+    return bool(kept_ones) and len(store.git.run(*asked, stdin=lines).split()) >= least
 
 
 # Which snapshots go.
@@ -180,20 +191,40 @@ def too_old(snapshots: Sequence[Snapshot], stays: Collection[str], now: float, a
     return [one for one, keep in zip(snapshots, keeps, strict=True) if not keep]
 
 
-def _dropped(store: Store, folders: Iterable[str], now: float, ages: KeepAges) -> set[str]:
-    """Return the commits that go: old snapshots of this member's branches, and what the team saw instead of them."""
+def _dropped(store: Store, folders: Iterable[str], now: float, ages: KeepAges, least: int) -> set[str]:
+    """Return the commits that go: old snapshots of this member's branches, and what the team saw instead of them.
+
+    None if that are fewer than `least`, which is found out as soon as possible.
+    """
+    if not _any_old(store, now - ages.all, (least + 1) // 2):  # two commits go for each snapshot, at most
+        return set()
     objects, reached = store.objects, _reached(store)
     tips = [tip for branch in store.refs(SHARED) if (tip := store.ref(LIVE + branch)) is not None]
-    timelines = [list(timeline(objects, tip)) for tip in tips]
+    timelines = [_listed(store, tip) for tip in tips]
+
+    def old_but(stays: Collection[str]) -> dict[str, Snapshot]:
+        return {one.oid: one for snapshots in timelines for one in too_old(snapshots, stays, now, ages)}
+
+    if 2 * len(old_but(reached)) < least:
+        return set()
     newest = [one for tip in store.refs(LIVE).values() for one in islice(timeline(objects, tip), REMEMBERED)]
     past = [one for snapshots in timelines for one in snapshots if one.oid not in reached]
     pins = reached | pinned(store, folders) | _landed(store)
     for one in (*past, *newest):
         pins |= {*one.brought, *one.company.folded.values()}
-    old = {one.oid: one for snapshots in timelines for one in too_old(snapshots, pins, now, ages)}
+    old = old_but(pins)
     stays = {oid for snapshots in timelines for one in snapshots if one.oid not in old for oid in (one.oid, one.shared)}
     going = {oid for one in old.values() for oid in (one.oid, one.shared)}
-    return {oid for oid in going - stays - pins if objects.owns(oid)}
+    gone = {oid for oid in going - stays - pins if objects.owns(oid)}
+    return gone if len(gone) >= least else set()
+
+
+def _listed(store: Store, tip: str) -> list[Snapshot]:
+    found = list[Snapshot]()
+    for one in timeline(store.objects, tip):
+        store.git.children.check()
+        found.append(one)
+    return found
 
 
 class Contraction:
@@ -223,18 +254,20 @@ class Contraction:
 # The plan.
 
 
-def prepare(
+def propose(
     store: Store, folders: Sequence[str], ages: KeepAges, now: float, least: int = LEAST
 ) -> ThinningPlan | None:
-    """Plan what grows too old, and write the new packs; None if that is fewer than `least` snapshots.
+    """Return the plan of what grows too old; None if that is fewer than `least` commits, or one is not finished.
 
-    On any thread, with databases of its own (`Store.beside`), while snapshots are taken. `folders`: with the team's
-    data.
+    On any thread, with databases of its own (`Store.beside`), while snapshots are taken and packs are combined: what
+    it misses for that is found when it is carried out. `folders`: with the team's data. It ends with the children of
+    the store's git.
     """
-    if store.is_partial:
+    unfinished = _read_plan(store)
+    if store.is_partial or (unfinished is not None and unfinished.begun):
         return None  # what the user's clone lacks cannot be told from what is gone
-    dropped = _dropped(store, folders, now, ages)
-    if len(dropped) < least:
+    dropped = _dropped(store, folders, now, ages, least)
+    if not dropped:
         return None
     inventory = Inventory()
     inventory.look(store.objects)
@@ -243,11 +276,15 @@ def prepare(
     stays = {*left, *store.refs("refs/").values(), *pinned(store, folders)} - dropped
     gone = _contents(store, dropped) - _contents(store, _here(store, stays))
     plan.gone = sorted(dropped.union(filter(store.objects.owns, gone)))
-    _, moved = split(store, inventory, set(plan.gone))
+    return plan
+
+
+def prepare(store: Store, plan: ThinningPlan) -> None:
+    """Write a plan, and the new packs that it needs, so that little is left to do. On any thread, as `propose`."""
+    _, moved = split(store, Inventory(), set(plan.gone))
     if moved:
         store.pack((), sorted(moved))
     _write(store, plan)
-    return plan
 
 
 def _grafts(store: Store, left: Iterable[str], dropped: AbstractSet[str]) -> dict[str, list[str]]:

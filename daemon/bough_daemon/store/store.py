@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pygit2
 from pygit2.enums import Option
@@ -31,6 +32,7 @@ from bough_daemon.privacy.purged import Purged
 from bough_daemon.privacy.secret_blobs import SecretBlobs
 from bough_daemon.store.leftovers import clear_leftovers, clear_skeleton
 from bough_daemon.store.walks import Walks
+from bough_daemon.system.children import PROCESS, GitChildren
 from bough_daemon.system.durable import write_whole
 
 LIVE = "refs/heads/"  # the tip of every live branch; of teammates, what they share
@@ -172,12 +174,13 @@ class Store:
         self._repository.free()
 
     @contextlib.contextmanager
-    def beside(self) -> Iterator[Store]:
+    def beside(self, children: GitChildren = PROCESS) -> Iterator[Store]:
         """Yield this store for another thread, with databases of its own: saves are recorded meanwhile.
 
-        What is written there is synced at the end of the block.
+        What is written there is synced at the end of the block. `children`: those that may be ended before.
         """
         other = copy.copy(self)
+        other.git = replace(self.git, children=children)
         other.objects = Objects(self.objects.folder)
         other.secrets = SecretBlobs(other.objects)
         other._repository = pygit2.Repository(self.path)

@@ -55,12 +55,13 @@ def is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def to_the_end(work: Awaitable[T]) -> T:
-    """Wait for work on a thread, even if cancelled: what it uses must outlive it."""
+async def to_the_end(work: Awaitable[T], hurry: Callable[[], object] = lambda: None) -> T:
+    """Wait for work on a thread, even if cancelled: what it uses must outlive it. `hurry` is called when cancelled."""
     begun = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(begun)
     except asyncio.CancelledError:
+        hurry()
         while not begun.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([begun])

@@ -14,9 +14,11 @@ from bough_daemon.control import maintenance
 from bough_daemon.control.daemon import Daemon
 from bough_daemon.control.maintenance import ages_of
 from bough_daemon.control.repository import Where
+from bough_daemon.errors import DiskFull
 from bough_daemon.history.timeline import Snapshot, timeline
+from bough_daemon.retention import thinning
 from bough_daemon.retention.thinning import PENDING
-from bough_daemon.store.store import LIVE
+from bough_daemon.store.store import LIVE, Store
 from bough_daemon.system.environment import NOTHING
 
 from tests.daemon.control.test_background import daemon_of
@@ -141,3 +143,60 @@ def test_nothing_goes_unless_the_user_says_so(folder: Path, clock: Later) -> Non
             assert ages_of(alice.home) is None  # nothing goes by a setting that cannot be read
 
     run(test())
+
+
+def test_planning_stops_no_tidying_and_ends_soon(folder: Path, clock: Later, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = Waits()
+    monkeypatch.setattr(thinning, "propose", waits)
+
+    async def test() -> None:
+        async with daemon_of(folder, "alice") as (alice, root):
+            forgets(alice)
+            repository, _ = await alice.session(str(root))
+            looking = asyncio.create_task(repository.maintenance.look())
+            await eventually(lambda: waits.began)
+            assert not repository.store.gathering.locked()
+            began = time.monotonic()
+            looking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await looking
+            assert time.monotonic() - began < WAITS / 2, "`bough down` does not wait for it"
+            monkeypatch.setattr(maintenance, "LONGEST", 0.1)
+            await repository.maintenance.look()
+            assert time.monotonic() - began < WAITS / 2, "and it takes no longer than it may"
+
+    run(test())
+
+
+def test_a_history_that_could_not_start_over_goes_on(
+    folder: Path, clock: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails() -> Snapshot:
+        raise DiskFull("the disk is full")
+
+    async def test() -> None:
+        async with daemon_of(folder, "alice") as (alice, root):
+            forgets(alice)
+            await works(alice, root)
+            repository, session = await alice.session(str(root))
+            monkeypatch.setattr(session, "save", fails)
+            with pytest.raises(DiskFull):
+                await repository.maintenance.look(least=5)
+            monkeypatch.undo()
+            await session.save()
+            assert not started_over(await history(alice, root))
+
+    run(test())
+
+
+WAITS = 60.0  # seconds
+
+
+class Waits:
+    """A plan that Git takes long for."""
+
+    began = False
+
+    def __call__(self, store: Store, *_: object) -> None:
+        self.began = True
+        store.git.run("-c", f"alias.waits=!sleep {WAITS}", "waits")

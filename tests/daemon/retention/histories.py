@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bough_daemon.api.keep_ages import KeepAges
 from bough_daemon.git.objects import FILE, TreeEntry
 from bough_daemon.history.branches import Branch
 from bough_daemon.history.replacements import knowing
 from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.retention.starting_over import may_start_over
+from bough_daemon.retention.thinning import ThinningPlan, prepare, propose
 from bough_daemon.store.store import LIVE, Store
 
 from tests.daemon.support import git
@@ -134,6 +136,14 @@ class History:
             for other in tips
             for known in (False, True)
         }
+
+
+def planned(store: Store, folders: Sequence[str], ages: KeepAges, now: float) -> ThinningPlan | None:
+    """Plan what goes, as a daemon does."""
+    plan = propose(store, folders, ages, now, least=1)
+    if plan is not None:
+        prepare(store, plan)
+    return plan
 
 
 def bases_of(store: Store, one: str, others: Sequence[str], known: bool) -> frozenset[str]:

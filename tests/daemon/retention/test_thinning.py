@@ -21,7 +21,7 @@ from bough_daemon.history import branches
 from bough_daemon.history.timeline import timeline
 from bough_daemon.purging import removal
 from bough_daemon.retention import thinning
-from bough_daemon.retention.thinning import Contraction, finish, give_up, prepare
+from bough_daemon.retention.thinning import Contraction, finish, give_up
 from bough_daemon.store import own_files
 from bough_daemon.store.own_files import Inventory
 from bough_daemon.store.packs import make_pack
@@ -29,7 +29,7 @@ from bough_daemon.store.store import LIVE, Store
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.daemon.retention.histories import WHO, Clock, History, check_whole
+from tests.daemon.retention.histories import WHO, Clock, History, check_whole, planned
 from tests.daemon.store.test_packs import PackSide
 from tests.daemon.support import git, make_repository, tidied
 
@@ -72,8 +72,24 @@ def long_day(history: History, saves: int = 40, seconds: float = 5.0) -> None:
 def thin(history: History, folders: tuple[str, ...] = (), now: float | None = None) -> int:
     """Thin the store, as a daemon does and the next one finishes."""
     at = history.clock.now if now is None else now
-    prepare(history.store, folders, AGES, at, least=1)
+    planned(history.store, folders, AGES, at)
     return finish(history.store, folders, AGES)
+
+
+@pytest.mark.parametrize(
+    ("saves", "starts_over", "later", "unneeded"),
+    [(5, False, 100 * DAY, "timeline"), (5, True, 100.0, "timeline"), (0, True, 2 * 3600.0, "pinned")],
+)
+def test_a_store_in_which_nothing_is_old_is_not_searched(
+    history: History, saves: int, starts_over: bool, later: float, unneeded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(saves):
+        history.edit(1.0, number % 3)
+    if starts_over:
+        history.commit()
+        assert history.start_over()
+    monkeypatch.setattr(thinning, unneeded, None)
+    assert planned(history.store, (), AGES, history.clock.now + later) is None
 
 
 def own_commits(store: Store) -> set[str]:
@@ -118,7 +134,7 @@ def check_thinned(history: History, now: float) -> None:
     store = history.store
     before, bases, refs = history.snapshots(), history.merge_bases(), store.refs("refs/")
     commits, names = own_commits(store), own_objects(store)
-    plan = prepare(store, (), AGES, now, least=1)
+    plan = planned(store, (), AGES, now)
     assert own_commits(store) == commits and own_objects(store) == names  # nothing has gone yet
     dropped = set(plan.dropped) if plan is not None else set[str]()
     assert finish(store, (), AGES) == len(dropped)
@@ -231,7 +247,7 @@ def test_what_cannot_be_searched_for_names_keeps_everything(history: History, fo
 def test_a_snapshot_that_is_continued_before_the_plan_is_carried_out_stays(history: History) -> None:
     long_day(history)
     now = history.clock.now + DAY
-    plan = prepare(history.store, (), AGES, now, least=1)
+    plan = planned(history.store, (), AGES, now)
     assert plan is not None
     steps = next(number for number, one in enumerate(history.snapshots()) if one.oid in plan.dropped)
     history.undo(steps)
@@ -264,7 +280,7 @@ def test_a_newcomer_gets_what_continues_a_snapshot_whose_parents_have_gone(histo
 
 def test_a_content_that_is_saved_again_before_the_plan_is_carried_out_stays(history: History) -> None:
     long_day(history)
-    plan = prepare(history.store, (), AGES, history.clock.now + DAY, least=1)
+    plan = planned(history.store, (), AGES, history.clock.now + DAY)
     assert plan is not None
     old = next(one for one in history.snapshots() if one.oid in plan.dropped and one.tree in plan.gone)
     history.tree = old.tree
@@ -279,7 +295,7 @@ def test_a_plan_waits_for_a_better_one_where_packs_were_combined_since(
 ) -> None:
     long_day(history)
     tidy_all(history)
-    assert prepare(history.store, (), AGES, history.clock.now + DAY, least=1) is not None
+    assert planned(history.store, (), AGES, history.clock.now + DAY) is not None
     packs = [name.stem for name in Path(history.store.path).glob("objects/pack/*.pack")]
     whole = {oid for name in packs for oid in Inventory().packs(history.store)[name]}
     made = history.store.pack((), sorted(whole))
@@ -322,7 +338,7 @@ def test_a_purge_finds_what_stays_after_thinning_and_the_timeline_still_leads_ac
 
 def test_a_plan_by_a_clock_that_was_ahead_is_given_up(history: History) -> None:
     long_day(history)
-    assert prepare(history.store, (), AGES, history.clock.now + DAY, least=1) is not None
+    assert planned(history.store, (), AGES, history.clock.now + DAY) is not None
     path = Path(history.store.folder, thinning.PENDING)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"made_at": time.time() + 3600}))
     before = own_objects(history.store)
@@ -332,7 +348,7 @@ def test_a_plan_by_a_clock_that_was_ahead_is_given_up(history: History) -> None:
 
 def test_a_plan_is_given_up_where_a_purge_waits(history: History) -> None:
     long_day(history)
-    assert prepare(history.store, (), AGES, history.clock.now + DAY, least=1) is not None
+    assert planned(history.store, (), AGES, history.clock.now + DAY) is not None
     before = own_objects(history.store)
     Path(history.store.folder, removal.PENDING).write_text("{}")
     assert finish(history.store, (), AGES) == 0
@@ -341,7 +357,7 @@ def test_a_plan_is_given_up_where_a_purge_waits(history: History) -> None:
 
 def test_a_plan_may_be_given_up(history: History) -> None:
     long_day(history)
-    assert prepare(history.store, (), AGES, history.clock.now + DAY, least=1) is not None
+    assert planned(history.store, (), AGES, history.clock.now + DAY) is not None
     give_up(history.store)
     give_up(history.store)
     assert finish(history.store, (), AGES) == 0
@@ -350,7 +366,7 @@ def test_a_plan_may_be_given_up(history: History) -> None:
 @pytest.mark.parametrize("ages", [None, KeepAges(milestones=365 * DAY)])
 def test_a_plan_is_given_up_where_the_user_wants_another_one_by_now(history: History, ages: KeepAges | None) -> None:
     long_day(history)
-    assert prepare(history.store, (), AGES, history.clock.now + DAY, least=1) is not None
+    assert planned(history.store, (), AGES, history.clock.now + DAY) is not None
     before = own_objects(history.store)
     assert finish(history.store, (), ages) == 0
     assert finish(history.store, (), AGES) == 0, "it is gone"
@@ -364,7 +380,7 @@ def test_what_is_used_again_after_a_plan_failed_halfway_stays(
     long_day(history)
     tidy_all(history)
     history.save(5.0)
-    plan = prepare(history.store, (), AGES, history.clock.now + DAY, least=1)
+    plan = planned(history.store, (), AGES, history.clock.now + DAY)
     assert plan is not None
     old = [one for one in history.snapshots() if one.oid in plan.dropped and one.tree in plan.gone]
     files = history.files(old[0].tree)
@@ -374,6 +390,7 @@ def test_what_is_used_again_after_a_plan_failed_halfway_stays(
         finish(history.store, (), AGES)
     monkeypatch.undo()
     give_up(history.store)  # as a purge does, or the setting `everything`
+    assert planned(history.store, (), AGES, history.clock.now + 2 * DAY) is None, "one at a time"
     assert os.path.exists(os.path.join(history.store.folder, thinning.PENDING))
     history.alice = branches.Branch(history.store, "alice", WHO)
     if fails == "graft":  # the old snapshots are still listed
@@ -460,7 +477,7 @@ def test_a_plan_that_is_killed_at_any_step_is_done_whole_by_the_next_start_or_no
     long_day(history, saves=20)
     tidy_all(history)
     history.edit(5.0)
-    plan = prepare(store, (), AGES, history.clock.now + 35 * DAY, least=1)
+    plan = planned(store, (), AGES, history.clock.now + 35 * DAY)
     assert plan is not None and plan.names
     before = [one.oid for one in history.snapshots()]
     left = [oid for oid in before if oid not in plan.dropped]
