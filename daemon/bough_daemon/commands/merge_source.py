@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 
 from bough_daemon.api.notices import (
     CommitsLeftOut,
@@ -24,6 +24,8 @@ from bough_daemon.errors import (
     NotPossibleNow,
     UnknownMember,
 )
+from bough_daemon.git.object_id import OBJECT_ID
+from bough_daemon.git.objects import Objects
 from bough_daemon.git.refs import commit_of, short
 from bough_daemon.history.ancestry import settled_before
 from bough_daemon.history.taken_away import Side
@@ -173,16 +175,28 @@ def _commit_named(live: LiveWorktree, name: str) -> str | None:
     return commit
 
 
-def solid_state(live: LiveWorktree, theirs: LiveBranch) -> LiveBranch:
+def is_here(objects: Objects, marked: str) -> bool:
+    """Return whether what a mark names is here: a teammate may write anything."""
+    return OBJECT_ID.fullmatch(marked) is not None and objects.exists(marked)
+
+
+def solid_state(live: LiveWorktree, theirs: LiveBranch, searched: str = "") -> LiveBranch:
     """Return a live branch as it was when it was marked last; raise NothingSolid. Beside the store's thread.
 
     Only a snapshot of that very branch counts: a mark may name anything, and what is taken is shared with the team.
+    `searched`: an earlier tip, at which the mark was searched in vain.
     """
     name, objects = theirs.name, live.store.objects
     marked = live.solid(name)
     if not marked:
         raise NothingSolid(f"{name} has not marked a state as solid", name=name)
-    found = next((one for one in islice(timeline(objects, theirs.tip), MOST_SEARCHED) if one.oid == marked), None)
-    if found is None or not objects.exists(found.base):
+    if not is_here(objects, marked):
         raise NothingSolid(f"the state that {name} marked as solid is not here", name=name)
+    newer = takewhile(lambda one: one.oid != searched, islice(timeline(objects, theirs.tip), MOST_SEARCHED))
+    found = next((one for one in newer if one.oid == marked), None)
+    if found is None:
+        why = f"the state that {name} marked as solid is not among the newest {MOST_SEARCHED:,} of {name}'s branch"
+        raise NothingSolid(why, name=name, searched=theirs.tip)
+    if not objects.exists(found.base):
+        raise NothingSolid(f"the commit of the state that {name} marked as solid is not here", name=name)
     return LiveBranch(name, found.oid, found.base, theirs.connected)

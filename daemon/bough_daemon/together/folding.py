@@ -42,14 +42,28 @@ class JournalState:
     follows: bool = False
 
 
+@dataclass(frozen=True)
+class SolidSearch:
+    """The search for the state of a branch that its member marked. `tip`: where it was searched last, in vain.
+
+    `found`: that state, else None, and `why`. It is searched once for each mark, not for each save of that member.
+    """
+
+    branch: str = ""
+    mark: str = ""
+    tip: str = ""
+    found: str | None = None
+    why: str = ""
+
+
 @dataclass
 class Folding:
     """One working tree whose branch is folded.
 
     `wake` is set when something happened; `moved` too, for waiting commands. `held`: why nothing is folded from a
     branch for now. `looked_at`: the tips that were folded last, and the moment (monotonic) of the next fold if the
-    files still differ; `apart`: how long to wait for that. `warm`: the merge engine was loaded for it. `solid`: the tip
-    and the mark for which a followed branch was searched last, and the solid state found, if any.
+    files still differ; `apart`: how long to wait for that. `warm`: the merge engine was loaded for it. `solid`: the
+    last search in a branch that is followed by its solid states.
     """
 
     session: Recorder
@@ -61,7 +75,7 @@ class Folding:
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     held: dict[str, str] = field(default_factory=dict)
     warm: bool = False
-    solid: tuple[tuple[str, str], str | None] = (("", ""), None)
+    solid: SolidSearch = SolidSearch()
     looked_at: tuple[object, float] = (None, 0.0)
     task: asyncio.Task[None] | None = None
     retry: asyncio.TimerHandle | None = None

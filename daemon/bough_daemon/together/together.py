@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from bough_daemon.api.records import Guest, Guests, StayedBranch
-from bough_daemon.commands.merge_source import known_source, solid_state
+from bough_daemon.commands.merge_source import is_here, known_source, solid_state
 from bough_daemon.errors import BadUsage, BoughError, NothingSolid, OwnBranch, UnknownMember
 from bough_daemon.git.objects import Objects
 from bough_daemon.history.company import ASK, FOLD, OFF
@@ -23,7 +23,7 @@ from bough_daemon.system.supervisor import Pause, Supervisor
 from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.together.crossings import Crossings
 from bough_daemon.together.folder import Attempt, Other, WorktreeFolder
-from bough_daemon.together.folding import Folding, Surroundings
+from bough_daemon.together.folding import Folding, SolidSearch, Surroundings
 from bough_daemon.together.report import TogetherReport, report_of
 from bough_daemon.together.standing import Standings
 from bough_daemon.together.stay_fold import StayFold
@@ -152,21 +152,33 @@ class Together:
 
     async def _others(self, folding: Folding) -> list[Other]:
         """Return the branches that are folded into a working tree; of a solid one, its newest solid state if any."""
-        found = list[Other]()
-        for other in await self._owner.run(self._standings.others, folding):
+        found, others = list[Other](), await self._owner.run(self._standings.others, folding)
+        if not any(other.solid for other in others):
+            folding.solid = SolidSearch()
+        for other in others:
             tip = await self._solid_tip(folding, other) if other.solid else other.tip
-            found += [replace(other, tip=tip)] if tip is not None else []
+            if tip is not None:
+                found.append(replace(other, tip=tip))
+            else:
+                folding.held[other.branch] = folding.solid.why
         return found
 
     async def _solid_tip(self, folding: Folding, other: Other) -> str | None:
-        """Return the newest solid state of a branch, searched once for each tip; None if there is none."""
-        live, asked = folding.folder.live, (other.tip, folding.folder.live.solid(other.branch))
-        if folding.solid[0] != asked:
-            found: str | None = None
-            with suppress(NothingSolid):
-                found = await live.beside(lambda there: solid_state(there, LiveBranch(other.branch, other.tip, "")).tip)
-            folding.solid = asked, found
-        return folding.solid[1]
+        """Return the newest solid state of a branch; None if there is none, which `held` explains."""
+        live, last = folding.folder.live, folding.solid
+        mark = live.solid(other.branch)
+        is_new = (last.branch, last.mark) != (other.branch, mark)
+        if is_new or not await self._owner.run(is_here, self._store.objects, mark):
+            last = SolidSearch(other.branch, mark)
+        if last.found is None and last.tip != other.tip:
+            theirs, searched = LiveBranch(other.branch, other.tip, ""), last.tip
+            try:
+                found = await live.beside(lambda there: solid_state(there, theirs, searched))
+                last = replace(last, found=found.tip)
+            except NothingSolid as nothing:
+                last = replace(last, tip=nothing.facts.get("searched", ""), why=nothing.message)
+        folding.solid = last
+        return last.found
 
     # Branches that a working tree stays on.
 
@@ -260,7 +272,8 @@ class Together:
         present = {one.branch for one in others}
         for other in others:
             await self._fold_or_note(folding, other, present)
-        for name in folding.held.keys() - present:
+        solid = {folding.solid.branch} if folding.solid.found is None else set[str]()
+        for name in folding.held.keys() - present - solid:
             del folding.held[name]
         apart = await self._owner.run(self._standings.are_apart, folding, others)
         if apart:
