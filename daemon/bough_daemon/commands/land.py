@@ -358,7 +358,7 @@ async def _publish(landing: _Landing, plan: Plan, message: str) -> _Made:
 async def _pushed(landing: _Landing, plan: Plan, made: str) -> str:
     """Publish a commit and return the note that says who wrote its lines, which is worked out meanwhile.
 
-    Once it is published nothing is raised any more, as nothing may be put back: without a note, or if cancelled, "".
+    Once it is published nothing is raised, as nothing may be put back: without a note, or if cancelled, "".
     """
     authorship = asyncio.create_task(_authorship(landing, plan, made))
     try:

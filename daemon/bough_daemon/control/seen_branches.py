@@ -1,4 +1,4 @@
-"""What a status tells of teammates' branches.
+"""What a status says about teammates' branches.
 
 It is found where no save waits for it: their files and histories may have any size.
 """
