@@ -76,18 +76,21 @@ def git_version(path: str | None = None) -> tuple[int, int]:
     if found_at is None:
         raise GitTooOld("git is not on the PATH; Bough needs git 2.39 or newer")
     now = os.stat(found_at)
-    words = _version_said(found_at, now.st_ino, now.st_mtime_ns)
+    return _version_said(found_at, now.st_ino, now.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _version_said(program: str, *_: int) -> tuple[int, int]:
+    """Return what a program says of its version: once for each state of its file, as each `bough up` asks.
+
+    One that is too old raises GitTooOld, which is not remembered: it may start another git, which is updated meanwhile.
+    """
+    words = PROCESS.run("--version", [program, "--version"], b"", os.environ, None)[1].decode(errors="replace")
     found = re.search(r"(\d+)\.(\d+)", words)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     if version < FLOOR:
         raise GitTooOld(f"{words.strip() or 'the git on the PATH'} is too old; Bough needs git 2.39 or newer")
     return version
-
-
-@lru_cache(maxsize=8)
-def _version_said(program: str, *_: int) -> str:
-    """Return what a program says of its version: once for each state of its file, as each `bough up` asks."""
-    return PROCESS.run("--version", [program, "--version"], b"", os.environ, None)[1].decode(errors="replace")
 
 
 def quoted(path: str, special: str = "") -> bytes:

@@ -26,3 +26,16 @@ def test_a_git_is_asked_once_and_one_in_its_place_again(folder: Path) -> None:
     put_git(folder, "2.20.1")
     with pytest.raises(GitTooOld, match=r"2\.20\.1 is too old"):
         git_version(path)
+
+
+def test_a_git_that_starts_another_one_is_asked_again_while_that_is_too_old(folder: Path) -> None:
+    path, behind = f"{folder}:{os.environ['PATH']}", folder / "behind"
+    shim = folder / "git"
+    shim.write_text(f"#!/bin/sh\ncat '{behind}'\n")
+    shim.chmod(0o755)
+    for version in ("git version 2.20.1\n", ""):
+        behind.write_text(version)
+        with pytest.raises(GitTooOld):
+            git_version(path)
+    behind.write_text("git version 2.41.0\n")
+    assert git_version(path) == (2, 41)
