@@ -279,16 +279,22 @@ def test_agents_that_cannot_be_read_stop_no_landing(here: Desk, hooks: bool) -> 
     assert remote_main(here) == landed.commit == git(here.root, "rev-parse", "main")
 
 
-@pytest.mark.parametrize("hooks", [False, True])
-def test_what_is_published_is_not_put_back_when_the_landing_is_cancelled(
-    here: Desk, monkeypatch: pytest.MonkeyPatch, hooks: bool
-) -> None:
+def with_a_late_note(here: Desk, monkeypatch: pytest.MonkeyPatch, *, hooks: bool) -> threading.Event:
+    """Have something to land, and a note that is made only once the returned event is set."""
     go_on = threading.Event()
     monkeypatch.setattr(land_module, "authorship_note", lambda *_: "late" if go_on.wait(30.0) else "")
     here.teammate_at("bob", {"b.txt": b"b\n"})
     here.do(merge(here.live, here.terminal, "bob", merge_both))
     if hooks:
         hook(here, "pre-push", "exit 0\n")
+    return go_on
+
+
+@pytest.mark.parametrize("hooks", [False, True])
+def test_what_is_published_is_not_put_back_when_the_landing_is_cancelled(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, hooks: bool
+) -> None:
+    go_on = with_a_late_note(here, monkeypatch, hooks=hooks)
     real, pushed = Target.push, asyncio.Event()
 
     async def push(*given: Any, **named: Any) -> None:
@@ -313,12 +319,7 @@ def test_what_is_published_is_not_put_back_when_the_landing_is_cancelled(
 
 @pytest.mark.parametrize("hooks", [False, True])
 def test_a_refused_push_waits_for_no_note(here: Desk, monkeypatch: pytest.MonkeyPatch, hooks: bool) -> None:
-    go_on = threading.Event()
-    monkeypatch.setattr(land_module, "authorship_note", lambda *_: "late" if go_on.wait(30.0) else "")
-    here.teammate_at("bob", {"b.txt": b"b\n"})
-    here.do(merge(here.live, here.terminal, "bob", merge_both))
-    if hooks:
-        hook(here, "pre-push", "exit 0\n")
+    go_on = with_a_late_note(here, monkeypatch, hooks=hooks)
     script = here.root.parent / "remote.git/hooks/update"
     script.write_text("#!/bin/sh\necho frozen >&2; exit 1\n")
     script.chmod(0o755)
