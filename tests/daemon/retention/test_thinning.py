@@ -46,11 +46,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-@pytest.fixture(scope="module")
+LIVED: list[History] = []
+
+
+@pytest.fixture
 def a_day(tmp_path_factory: pytest.TempPathFactory) -> History:
-    """A day that was lived once, for all tests that begin with one."""
+    """A day that is lived once, by the first of the tests that begin with one."""
+    if not LIVED:
+        LIVED.append(live_a_day(tmp_path_factory.mktemp("day")))
+    return LIVED[0]
+
+
+def live_a_day(folder: Path) -> History:
+    """Make a repository with a long history, whose store is closed."""
     made = Clock()
-    root = make_repository(tmp_path_factory.mktemp("day") / "work", {"a": b"1\n", "b": b"2\n"})
+    root = make_repository(folder / "work", {"a": b"1\n", "b": b"2\n"})
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(branches, "time", made)
         store = Store(str(root / ".git"), "test")
