@@ -117,3 +117,8 @@ class RuleFiles:
             own = os.path.join(root, named.get(setting) or os.path.join(home, "git", default))
             found[name] = [os.path.join(self._worktree.common_dir, "info", info), own]
         return found
+
+
+def is_ignore_file(path: str) -> bool:
+    """Return whether a path is that of a `.gitignore`."""
+    return path.rpartition("/")[2] == IGNORE

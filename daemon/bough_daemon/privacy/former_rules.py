@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bough_daemon.errors import StoreDamaged
 from bough_daemon.git.filters import ignored_by
 from bough_daemon.git.objects import FILE, Objects, TreeEntry
-from bough_daemon.git.rule_files import IGNORE
+from bough_daemon.git.rule_files import IGNORE, is_ignore_file
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.durable import write_whole
 from bough_daemon.system.json_records import as_json, read_record
@@ -53,7 +53,7 @@ class FormerRules:
         """Compare the rules files of two trees and keep the lost lines; `by`: who changed them, for messages."""
         files = dict(self._files)
         for path, was, now in self._objects.difference(before, after):
-            if path.rpartition("/")[2] == IGNORE:
+            if is_ignore_file(path):
                 old, new = self._lines(was), self._lines(now)
                 had = files.get(path)
                 if is_own(path, now):

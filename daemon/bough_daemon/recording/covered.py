@@ -16,7 +16,7 @@ from bough_daemon.errors import StoreDamaged
 from bough_daemon.git.filters import ignored_by
 from bough_daemon.git.objects import FILE
 from bough_daemon.git.paths import folders_above
-from bough_daemon.git.rule_files import IGNORE
+from bough_daemon.git.rule_files import IGNORE, is_ignore_file
 from bough_daemon.git.rules import IndexReader
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.privacy.former_rules import MOST_BYTES, IsOwn
@@ -59,7 +59,7 @@ class CoveredFiles:
         `head`: HEAD's tree. A path stays on the list while the files are another branch's.
         """
         changes = list(self._objects.difference(before, after))
-        if any(_is_rules(path) for path, _, _ in changes):
+        if any(is_ignore_file(path) for path, _, _ in changes):
             self._keep(self.paths | self._newly_covered(self._untracked(head, after), before, after))
 
     def note_brought(self, head: str, before: str, tree: str, is_own: IsOwn) -> frozenset[str]:
@@ -68,7 +68,7 @@ class CoveredFiles:
         `head`: HEAD's tree. `tree`: what is about to be recorded.
         """
         changes = list(self._objects.difference(before, tree))
-        if not any(_is_rules(path) and not is_own(path, now) for path, _, now in changes):
+        if not any(is_ignore_file(path) and not is_own(path, now) for path, _, now in changes):
             return frozenset()
         there = {path for path in self._untracked(head, before) if os.path.lexists(f"{self._worktree.root}/{path}")}
         covered = self._newly_covered(there, before, tree)
@@ -80,9 +80,9 @@ class CoveredFiles:
         if not self.paths:
             return frozenset()
         added: dict[str, bytes] = {}
-        for path, was, now in self._objects.difference(before, tree):
-            if _is_rules(path) and now is not None and is_own(path, now):
-                old = self._lines(before, path) if was is not None else ()
+        for path, _, now in self._objects.difference(before, tree):
+            if is_ignore_file(path) and now is not None and is_own(path, now):
+                old = self._lines(before, path)
                 added[path.rpartition("/")[0]] = b"\n".join(one for one in self._lines(tree, path) if one not in old)
         gone = ignored_by(self._worktree, added, self.paths, self._folder)
         self._keep(self.paths - gone)
@@ -150,7 +150,3 @@ def _made(worktree: Worktree) -> str:
         return str(os.stat(os.path.join(worktree.git_dir, "commondir")).st_mtime_ns)
     except FileNotFoundError:
         return ""
-
-
-def _is_rules(path: str) -> bool:
-    return path.rpartition("/")[2] == IGNORE

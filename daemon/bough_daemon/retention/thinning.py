@@ -84,7 +84,7 @@ def named_in(folders: Iterable[str], check: Callable[[], None] = lambda: None) -
 
 
 def _read(path: str) -> bytes:
-    """Return the content of a file, nothing if it was replaced: when a plan is carried out, none is."""
+    """Return the content of a file, empty if it was replaced, which does not happen while a plan is carried out."""
     try:
         if os.path.getsize(path) > LARGEST_FILE_BYTES:
             raise OSError(f"{path} is too large to be searched")
