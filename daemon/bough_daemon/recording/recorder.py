@@ -447,6 +447,8 @@ class Recorder:
                 raise RecordingStopped("recording was stopped or restarted meanwhile")
             self.snapshots.at_once = at_once
             changes = self._merge_pending(self._watch.take())
+            if at_once:
+                changes.paths |= self._reading.keys()  # their events were taken by another snapshot
             try:
                 tip = await self._look(changes, until)
             except BaseException as failure:

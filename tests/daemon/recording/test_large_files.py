@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from bough_daemon.git.command import LineProtocol
 from bough_daemon.git.worktree import Worktree
+from bough_daemon.history.timeline import Snapshot
 from bough_daemon.recording import large_files, tree_builder
 from bough_daemon.recording.file_entries import FileEntries
 from bough_daemon.recording.large_files import LargeFiles
@@ -26,11 +27,12 @@ LARGE = 1000  # bytes
 
 
 class Gate:
-    """Whether large files may be read now. `read`: what has been."""
+    """Whether large files may be read now. `read`: what has been. `waiting`: files with a gate of their own."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
         self.open.set()
+        self.waiting: dict[str, threading.Event] = {}
         self.read: list[str] = []
 
 
@@ -40,14 +42,15 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
     def read(self: LargeFiles, path: str) -> None:
         made.read.append(path)
-        assert made.open.wait(30)
+        assert made.waiting.get(path, made.open).wait(30)
         real(self, path)
 
     monkeypatch.setattr(LargeFiles, "read", read)
     for module in (large_files, tree_builder):
         monkeypatch.setattr(module, "LARGE_BYTES", LARGE)
     yield made
-    made.open.set()
+    for one in (made.open, *made.waiting.values()):
+        one.set()
 
 
 def content(session: Recorder, path: str) -> bytes | None:
@@ -116,6 +119,39 @@ def test_an_exact_save_waits_for_what_is_being_read_and_for_what_changes_meanwhi
                 assert not saving.done()
                 gate.open.set()
                 assert (await saving).tree == tree_by_git(folder, tmp_path)
+
+    asyncio.run(scene())
+
+
+def test_an_exact_save_has_what_another_snapshot_found_and_had_to_read(
+    folder: Path, tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_repository(folder, {"big": large(b"0")})
+    gate.waiting["new"] = threading.Event()
+    real, looked = Recorder._snapshot, asyncio.Event()
+
+    async def snapshot(self: Recorder, until: float | None = None, at_once: bool = False) -> Snapshot:
+        try:
+            return await real(self, until, at_once)
+        finally:
+            if until is not None:
+                looked.set()
+
+    monkeypatch.setattr(Recorder, "_snapshot", snapshot)
+
+    async def scene() -> None:
+        async with live(folder) as (session, _):
+            gate.open.clear()
+            write_files(folder, {"big": large(b"1")})
+            await until(lambda: "big" in session.reading())
+            saving = asyncio.create_task(session.save())
+            await looked.wait()  # it waits for `big` now
+            write_files(folder, {"new": large(b"n")})
+            await until(lambda: "new" in session.reading())
+            gate.open.set()
+            assert (await saving).tree == tree_by_git(folder, tmp_path)
+            gate.waiting["new"].set()
+            await until(lambda: not session.reading())
 
     asyncio.run(scene())
 
