@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -204,12 +205,20 @@ class Balance:
     def __init__(self) -> None:
         self._before = descriptors(), threads(), set(children())
         self._tasks = asyncio.all_tasks()
+        self._renew_threads()
+
+    def _renew_threads(self) -> None:
+        self._threads = ThreadPoolExecutor(thread_name_prefix="asyncio")
+        asyncio.get_running_loop().set_default_executor(self._threads)
 
     def _more(self) -> list[str]:
         return [*(Counter(descriptors()) - Counter(self._before[0])), *(set(children()) - self._before[2])]
 
     async def holds(self, root: Path, home: Home, when: str) -> None:
         """Fail where more is open now, or the store is still taken."""
+        ending = self._threads
+        self._renew_threads()
+        await asyncio.to_thread(ending.shutdown)  # what was cancelled ends there, git child after git child
         assert asyncio.all_tasks() == self._tasks, when
         assert threads() == self._before[1], when
         with suppress(AssertionError):
