@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 from dataclasses import dataclass, field
@@ -84,6 +85,11 @@ class Worktree:
         """The name of this worktree's files in a folder that has one for each worktree of the repository."""
         linked = self.git_dir != self.common_dir
         return f"worktree-{os.path.basename(self.git_dir)}" if linked else "main"
+
+    @property
+    def key(self) -> str:
+        """Return what the store names this working tree's files by."""
+        return hashlib.sha256(os.fsencode(self.git_dir)).hexdigest()[:16]
 
     @property
     def is_only_one(self) -> bool:

@@ -7,7 +7,6 @@ repository of any size.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import sys
@@ -51,12 +50,11 @@ class TreeBuilder:
         self.ignores = Ignores(worktree, self.rule_files)
         self.covered = CoveredFiles(worktree, store)
         self.unreadable: dict[str, str] = {}
-        key = hashlib.sha256(os.fsencode(worktree.git_dir)).hexdigest()[:16]
-        shadow = os.path.join(store.folder, "index", key)
+        shadow = os.path.join(store.folder, "index", worktree.key)
         self.index = IndexReader(worktree, shadow, self.rule_files)
         self._shadow = Shadow(worktree, store.objects.folder, shadow)
         self._hasher = FileEntries(worktree, store.objects, self.index, os.path.join(store.folder, "spool"))
-        self.large = LargeFiles(worktree, store.objects, self.index, os.path.join(store.folder, "spool", key))
+        self.large = LargeFiles(worktree, store.objects, self.index, os.path.join(store.folder, "spool", worktree.key))
         self.at_once = False
         self.heads = ("", "")
         self._links: set[str] = set()

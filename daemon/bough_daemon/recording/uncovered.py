@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection, Iterable
 
@@ -28,14 +27,15 @@ class Uncovered:
 
     def __init__(self, worktree: Worktree, branch: Branch, index: IndexReader, head_reader: HeadReader) -> None:
         store = branch.store
-        key = hashlib.sha256(os.fsencode(worktree.git_dir)).hexdigest()[:16]
         self.reasons: dict[str, str] = {}
         self._worktree = worktree
         self._branch = branch
         self._index = index
         self._head_reader = head_reader
         self._objects = store.objects
-        self._former = FormerRules(worktree, store.objects, os.path.join(store.folder, "rules", key), store.folder)
+        self._former = FormerRules(
+            worktree, store.objects, os.path.join(store.folder, "rules", worktree.key), store.folder
+        )
         self._journal = Journal.of(store.folder, worktree)
         self._paths: set[str] = set()
         self._seen: object = None  # the index when a tree was last recorded

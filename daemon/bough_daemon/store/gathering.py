@@ -38,9 +38,9 @@ async def tidy(store: Store, owner: StoreThread) -> bool:
     async with store.gathering:
         heavy = store.objects.heavy_bytes
         loose = await to_the_end(asyncio.to_thread(store.objects.loose))
-        size = await to_the_end(asyncio.to_thread(_size_of, store, loose))
-        if len(loose) < LOOSE_LIMIT and heavy < HEAVY_LIMIT_BYTES:
+        if len(loose) < LOOSE_LIMIT and (heavy < HEAVY_LIMIT_BYTES or not loose):
             return False
+        size = await to_the_end(asyncio.to_thread(_size_of, store, loose))
         await _pack(store, [], loose, size)
         await to_the_end(asyncio.to_thread(_remove_packed, store, loose))
         await to_the_end(owner.run(_note_packed, store, heavy))
