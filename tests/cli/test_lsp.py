@@ -8,95 +8,29 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from socket import socketpair
+from typing import TYPE_CHECKING
 
 import pytest
-from lsprotocol import types
-from pygls.lsp.client import LanguageClient
 
 from tests.cli.conftest import Member
 from tests.daemon.support import make_repository
 
+if TYPE_CHECKING:
+    from tests.cli.lsp_editor import Editor
+
 LINES = b"window.open_with(title)\n" * 40 + b"door.shut(now)\ndoor.slam(now)\n"
-AUTOMATIC = types.InlineCompletionTriggerKind.Automatic
-INVOKED = types.InlineCompletionTriggerKind.Invoked
 PATIENCE = 30.0
 
 
-class Editor(LanguageClient):
-    """An editor with `bough lsp` behind it."""
+def editor(member: Member, **variables: str) -> AbstractAsyncContextManager[Editor]:
+    """Start an editor, whose libraries take a second to import: each process that collects the tests would need it."""
+    from tests.cli import lsp_editor
 
-    def __init__(self) -> None:
-        super().__init__("test", "1.0")
-        self.popups: list[str] = []
-        self.logged: list[str] = []
-
-        @self.feature(types.WINDOW_SHOW_MESSAGE)
-        def popup(params: types.ShowMessageParams) -> None:
-            self.popups.append(params.message)
-
-        @self.feature(types.WINDOW_LOG_MESSAGE)
-        def log(params: types.LogMessageParams) -> None:
-            self.logged.append(params.message)
-
-    def opens(self, file: Path, text: str) -> types.TextDocumentIdentifier:
-        """Open a buffer."""
-        uri = file.as_uri()
-        self.text_document_did_open(
-            types.DidOpenTextDocumentParams(types.TextDocumentItem(uri, types.LanguageKind.Python, 1, text))
-        )
-        return types.TextDocumentIdentifier(uri)
-
-    def changes(self, document: types.TextDocumentIdentifier, text: str) -> None:
-        """Replace a buffer's text."""
-        change = types.TextDocumentContentChangeWholeDocument(text)
-        version = types.VersionedTextDocumentIdentifier(2, document.uri)
-        self.text_document_did_change(types.DidChangeTextDocumentParams(version, [change]))
-
-    async def inline(
-        self,
-        document: types.TextDocumentIdentifier,
-        line: int,
-        character: int,
-        kind: types.InlineCompletionTriggerKind = INVOKED,
-    ) -> list[str]:
-        """Ask for inline completions."""
-        context = types.InlineCompletionContext(kind)
-        params = types.InlineCompletionParams(context, document, types.Position(line, character))
-        answer = await asyncio.wait_for(self.text_document_inline_completion_async(params), PATIENCE)
-        assert isinstance(answer, types.InlineCompletionList)
-        return [str(item.insert_text) for item in answer.items]
-
-    async def until(self, document: types.TextDocumentIdentifier, line: int, character: int, wanted: str) -> None:
-        """Ask, as one who types on, until a text is suggested."""
-        async with asyncio.timeout(PATIENCE):
-            found = await self.inline(document, line, character)
-            while wanted not in found:
-                await asyncio.sleep(0.1)
-                found = await self.inline(document, line, character)
-
-
-@asynccontextmanager
-async def editor(member: Member, where: Path | None = None, **variables: str) -> AsyncIterator[Editor]:
-    """Start an editor; see that the language server ends with it, and that nothing popped up."""
-    client = Editor()
-    environment = dict(os.environ) | {"BOUGH_HOME": str(member.home)} | variables
-    command = (sys.executable, "-P", "-m", "bough_cli", "lsp")
-    await client.start_io(*command, env=environment, cwd=str(where or member.tree))
-    told = await client.initialize_async(types.InitializeParams(types.ClientCapabilities()))
-    assert told.capabilities.inline_completion_provider
-    assert told.capabilities.completion_provider
-    client.initialized(types.InitializedParams())
-    try:
-        yield client
-    finally:
-        await client.shutdown_async(None)
-        client.exit(None)
-        await client.stop()
-    assert client.popups == []
+    return lsp_editor.editor(member, **variables)
 
 
 @pytest.fixture
@@ -112,15 +46,11 @@ def test_an_editor_gets_inline_completions_and_lists(live: Member) -> None:
         async with editor(live) as client:
             document = client.opens(live.tree / "ü b.py", 'x = "\N{GRINNING FACE}"\nwindow.op\ndoor.s\n')
             await client.until(document, 1, 9, "en_with(title)")
-            assert await client.inline(document, 1, 9, AUTOMATIC) == ["en_with(title)"]
+            assert await client.inline(document, 1, 9, unasked=True) == ["en_with(title)"]
             assert {"hut(now)", "lam(now)"} <= set(await client.inline(document, 2, 6))
-            assert await client.inline(document, 2, 6, AUTOMATIC) == []
-            answer = await client.text_document_completion_async(types.CompletionParams(document, types.Position(1, 9)))
-            assert isinstance(answer, types.CompletionList)
-            edit = answer.items[0].text_edit
-            assert isinstance(edit, types.TextEdit)
-            assert (edit.new_text, edit.range.start.character) == ("open_with(title)", 7)
-            assert answer.items[0].documentation == "repository engine, no model"
+            assert await client.inline(document, 2, 6, unasked=True) == []
+            listed = await client.listed(document, 1, 9)
+            assert listed == ("open_with(title)", 7, "repository engine, no model")
 
     asyncio.run(talk())
 
@@ -134,7 +64,7 @@ def test_a_save_and_an_unsaved_buffer_complete_another_file(live: Member) -> Non
             other = client.opens(live.tree / "c.py", "")
             client.changes(other, "basket.add_item(one)\n" * 10)
             await client.until(document, 0, 8, "dd_item(one)")
-            client.text_document_did_close(types.DidCloseTextDocumentParams(other))
+            client.closes(other)
             assert "add_item(one)" not in await client.inline(document, 0, 7)
 
     asyncio.run(talk())

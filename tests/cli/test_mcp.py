@@ -7,19 +7,24 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from mcp.client import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from tests.cli.conftest import Member, until
+
+if TYPE_CHECKING:
+    from mcp.client import Client
 
 T = TypeVar("T")
 
 
 def speaks(member: Member, work: Callable[[Client], Awaitable[T]]) -> T:
     """Start `bough mcp` as an agent would, do some work with it, and return what that returns."""
+    # Imported here: it takes a second, which each process that collects the tests would need.
+    from mcp.client import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
     environment = os.environ | {"BOUGH_HOME": str(member.home)}
     command = StdioServerParameters(
         command=sys.executable, args=["-m", "bough_cli", "mcp"], cwd=member.tree, env=environment

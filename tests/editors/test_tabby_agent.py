@@ -8,8 +8,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from lsprotocol import types
-from pygls.lsp.client import LanguageClient
 
 from tests.cli.conftest import Member
 from tests.editors.conftest import REST
@@ -27,6 +25,9 @@ disable = true
 
 @pytest.mark.skipif(AGENT is None, reason="tabby-agent is not installed: npm install tabby-agent, and its bin on PATH")
 def test_tabby_agent_gets_completions(live: Member, http: tuple[int, str], tmp_path: Path) -> None:
+    from lsprotocol import types
+    from pygls.lsp.client import LanguageClient
+
     port, token = http
 
     async def run() -> None:
