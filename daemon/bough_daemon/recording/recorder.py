@@ -32,7 +32,7 @@ from bough_daemon.history.timeline import Snapshot
 from bough_daemon.recording.burst import Burst
 from bough_daemon.recording.events import EventCollector
 from bough_daemon.recording.settled_tree import SettledTree
-from bough_daemon.recording.settling import PATIENCE, SettlePatience, Unsettled
+from bough_daemon.recording.settling import PATIENCE, ExactSave, SettlePatience, Unsettled
 from bough_daemon.recording.tree_builder import TreeBuilder
 from bough_daemon.recording.watcher import FolderWatch
 from bough_daemon.store.gathering import tidy
@@ -214,14 +214,13 @@ class Recorder:
             self._pending.lost = True
         while await self._wait_for_git():
             pass
-        until = time.monotonic() + self.unsettled.patience.name + NAMES_MARGIN
-        at_once = False
+        exact = ExactSave(self.unsettled.patience.name + NAMES_MARGIN)
         while True:
-            tip = await self._snapshot(until, at_once)
-            due = self.unsettled.names_due(until)
-            if self._reading and not at_once:
+            tip = await self._snapshot(exact)
+            due = self.unsettled.names_due(exact.until)
+            if self._reading and not exact.at_once:
                 await asyncio.wait({reading.task for reading in self._reading.values()})
-                at_once = True  # for what has changed meanwhile
+                exact.at_once = True  # for what has changed meanwhile
             elif due is None:
                 return tip
             else:
@@ -318,7 +317,7 @@ class Recorder:
         await self.owner.run(self.snapshots.restart)
         if self.snapshots.unreadable:
             with suppress(BoughError):
-                await self._snapshot(until=time.monotonic())
+                await self._snapshot(ExactSave(patience=0.0))
         return True
 
     def _left_out(self, folders: list[str]) -> list[bool]:
@@ -436,21 +435,21 @@ class Recorder:
             self._pending.paths.add(path)
             self._wake.set()
 
-    async def _snapshot(self, until: float | None = None, at_once: bool = False) -> Snapshot:
+    async def _snapshot(self, exact: ExactSave | None = None) -> Snapshot:
         """Take a snapshot of what changed and return the tip; after a failure the next one checks everything.
 
-        `until`: make it exact, including nested repositories, which send no events, and what is not settled, except
-        names that will have lasted until then. `at_once`: read large files immediately.
+        `exact`: make it exact, including nested repositories, which send no events, and what is not settled, except
+        names that will have lasted by then.
         """
         async with self._turn:
             if self._stopped:
                 raise RecordingStopped("recording was stopped or restarted meanwhile")
-            self.snapshots.at_once = at_once
+            self.snapshots.at_once = exact is not None and exact.at_once
             changes = self._merge_pending(self._watch.take())
-            if at_once:
+            if self.snapshots.at_once:
                 changes.paths |= self._reading.keys()  # their events were taken by another snapshot
             try:
-                tip = await self._look(changes, until)
+                tip = await self._look(changes, exact)
             except BaseException as failure:
                 self._pending = EventCollector(lost=True, rules=changes.rules)
                 self.unsettled.forget()
@@ -472,28 +471,28 @@ class Recorder:
             self._background.begin("packing the store", partial(tidy, self.store, self.owner))
         return tip
 
-    async def _look(self, changes: EventCollector, until: float | None) -> Snapshot:
+    async def _look(self, changes: EventCollector, exact: ExactSave | None) -> Snapshot:
         links, covered = self.snapshots.linked(), frozenset(self.snapshots.covered.paths)
         if changes.rules:
             await self.owner.run(self.snapshots.forget_rules)
         if changes.rules or changes.lost or covered != self._covered:
             await asyncio.to_thread(self._watch.rescan)
             self._covered = covered
-        tip = await self._checked(changes, until)
+        tip = await self._checked(changes, exact)
         if links - self.snapshots.linked():
             await asyncio.to_thread(self._watch.rescan)  # former nested repositories are watched from now on
         return tip
 
-    async def _checked(self, changes: EventCollector, until: float | None) -> Snapshot:
+    async def _checked(self, changes: EventCollector, exact: ExactSave | None) -> Snapshot:
         """Take a snapshot after all commits that HEAD has brought were checked, where no other save waits for it."""
         checked: OwnCommits | None = None
         for _ in range(HEAD_TRIES):
-            found = await self.owner.run(self._take, changes, until, checked, waits=True)
+            found = await self.owner.run(self._take, changes, exact, checked, waits=True)
             if isinstance(found, Snapshot):
                 return found
             look = partial(OwnCommits.looked_through, self.store, found.commit, found.known)
             checked = await to_the_end(asyncio.to_thread(look))
-        found = await self.owner.run(self._take, changes, until, checked, waits=False)
+        found = await self.owner.run(self._take, changes, exact, checked, waits=False)
         assert isinstance(found, Snapshot)
         return found
 
@@ -543,7 +542,7 @@ class Recorder:
             self._retry = None
 
     def _take(
-        self, changes: EventCollector, until: float | None, checked: OwnCommits | None, *, waits: bool
+        self, changes: EventCollector, exact: ExactSave | None, checked: OwnCommits | None, *, waits: bool
     ) -> Snapshot | Unchecked:
         """Make the tree and record it, with the same HEAD before and after. On the store's thread.
 
@@ -557,7 +556,7 @@ class Recorder:
             known = self.branch.unchecked(self.head.commit) if waits else None
             if known is not None:
                 return Unchecked(self.head.commit, known)
-            tree = self._settled_tree.take(self.head.commit, changes, self._watch, until)
+            tree = self._settled_tree.take(self.head.commit, changes, self._watch, exact)
             if (self._read_head(), refs.operation(self.worktree) or "") == (self.head, operation):
                 break
             changes.lost = True  # what this look settled, and took from the index, is on no snapshot

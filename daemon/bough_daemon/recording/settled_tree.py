@@ -14,7 +14,7 @@ from bough_daemon.privacy.flood import Flood
 from bough_daemon.privacy.private_names import why_private
 from bough_daemon.privacy.purged import WHY_NOT_RECORDED
 from bough_daemon.recording.events import EventCollector
-from bough_daemon.recording.settling import UNCOVERED, Look, Unsettled
+from bough_daemon.recording.settling import UNCOVERED, ExactSave, Look, Unsettled
 from bough_daemon.recording.tree_builder import TreeBuilder
 from bough_daemon.recording.uncovered import Uncovered
 from bough_daemon.recording.watcher import FolderWatch
@@ -55,16 +55,16 @@ class SettledTree:
         """The moment (monotonic) when there may be more to share; infinite if nothing waits. From any thread."""
         return min(self._unsettled.due, self._flood.due, self._branch.due)
 
-    def take(self, base: str, changes: EventCollector, watch: FolderWatch, until: float | None) -> str:
+    def take(self, base: str, changes: EventCollector, watch: FolderWatch, exact: ExactSave | None) -> str:
         """Return the tree after some changes, and tell the branch what the team must not get yet.
 
-        `base`: HEAD's commit. `until`: for an exact tree, until when to wait for names.
+        `base`: HEAD's commit. `exact`: what the tree is needed for, if it must be exact.
         """
         if changes.rules and self._branch.tip is not None:
             self._rules_at = time.monotonic()
         tip = self._branch.tip
         self._unsettled.pace(together=tip is not None and bool(tip.company))
-        look = self._look(base, changes, watch, until)
+        look = self._look(base, changes, watch, exact)
         some = self._after(changes, look)
         tree = some or self._all(base, replace(look, touched=None))
         tree = self._without_purged(base, tree)
@@ -149,7 +149,7 @@ class SettledTree:
             return False
         return not stat.S_ISDIR(status.st_mode) and self._unsettled.holds(path, status)
 
-    def _look(self, base: str, changes: EventCollector, watch: FolderWatch, until: float | None) -> Look:
+    def _look(self, base: str, changes: EventCollector, watch: FolderWatch, exact: ExactSave | None) -> Look:
         objects, tip = self._objects, self._branch.tip
         now = objects.commit(base).tree
         before = objects.commit(tip.base).tree if tip is not None else now
@@ -165,14 +165,15 @@ class SettledTree:
         def committed(path: str) -> bool:
             return before != now and objects.entry(now, path) not in (None, objects.entry(before, path))
 
+        moment = time.monotonic()
         return Look(
-            now=time.monotonic(),
+            now=moment,
             clock=time.time(),
             touched=changes.paths,
             written=watch.written(),
             known=known,
             committed=committed,
             has_writer=watch.has_writer,
-            until=until,
+            until=exact.begin(moment) if exact is not None else None,
             rules_at=self._rules_at,
         )

@@ -202,6 +202,25 @@ class Brake:
         known.taken, known.kept = now, version
 
 
+@dataclass
+class ExactSave:
+    """What an exact save demands of its checks of the files.
+
+    `patience`: seconds that it waits for names, from its first check on, however long that had to wait for its turn.
+    `at_once`: read large files immediately.
+    """
+
+    patience: float
+    at_once: bool = False
+    until: float = math.nan
+
+    def begin(self, now: float) -> float:
+        """Return the moment until when it waits for names; `now`: when a check begins (monotonic)."""
+        if math.isnan(self.until):
+            self.until = now + self.patience
+        return self.until
+
+
 @dataclass(frozen=True)
 class Look:
     """The facts that one check of the files is based on.

@@ -17,6 +17,7 @@ from bough_daemon.recording import large_files, tree_builder
 from bough_daemon.recording.file_entries import FileEntries
 from bough_daemon.recording.large_files import LargeFiles
 from bough_daemon.recording.recorder import Recorder
+from bough_daemon.recording.settling import ExactSave
 from bough_daemon.recording.tree_builder import TreeBuilder
 from bough_daemon.store.store import Store
 
@@ -130,11 +131,11 @@ def test_an_exact_save_has_what_another_snapshot_found_and_had_to_read(
     gate.waiting["new"] = threading.Event()
     real, looked = Recorder._snapshot, asyncio.Event()
 
-    async def snapshot(self: Recorder, until: float | None = None, at_once: bool = False) -> Snapshot:
+    async def snapshot(self: Recorder, exact: ExactSave | None = None) -> Snapshot:
         try:
-            return await real(self, until, at_once)
+            return await real(self, exact)
         finally:
-            if until is not None:
+            if exact is not None:
                 looked.set()
 
     monkeypatch.setattr(Recorder, "_snapshot", snapshot)

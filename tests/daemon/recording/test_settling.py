@@ -18,8 +18,19 @@ from typing import Any
 
 import pytest
 from bough_daemon.history.timeline import Snapshot
+from bough_daemon.recording import recorder
 from bough_daemon.recording.recorder import Recorder
-from bough_daemon.recording.settling import HEAVY, NEW, WRITTEN, Brake, Look, SettlePatience, Unsettled, Writers
+from bough_daemon.recording.settling import (
+    HEAVY,
+    NEW,
+    WRITTEN,
+    Brake,
+    ExactSave,
+    Look,
+    SettlePatience,
+    Unsettled,
+    Writers,
+)
 
 from tests.daemon.recording.test_recorder import live, recorded, until
 from tests.daemon.support import git, make_repository, tree_by_git, write_files
@@ -367,6 +378,31 @@ def test_an_exact_save_of_a_name_that_may_not_last_is_not_shared(folder: Path) -
             await session.save()
             assert content(session, ".env") == b"KEY=1\n"
             assert git(folder, "hash-object", ".env") not in sent(session)
+
+    asyncio.run(scene())
+
+
+def test_an_exact_save_waits_for_names_however_late_its_turn_comes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, asked = Recorder._snapshot, asyncio.Event()
+
+    async def snapshot(self: Recorder, exact: ExactSave | None = None) -> Snapshot:
+        if exact is not None:
+            asked.set()
+        return await real(self, exact)
+
+    monkeypatch.setattr(Recorder, "_snapshot", snapshot)
+    monkeypatch.setattr(recorder, "NAMES_MARGIN", 0.0)
+
+    async def scene() -> None:
+        async with scenes(folder, SettlePatience(name=0.1, names=60.0)) as (session, _):
+            async with session._turn:
+                write_files(folder, {"b.txt": b"b\n"})
+                saving = asyncio.create_task(session.save())
+                await asked.wait()
+            saved = await saving
+            assert content(session, "b.txt", shared=True) == b"b\n" and saved.shared == saved.oid
 
     asyncio.run(scene())
 
