@@ -145,10 +145,12 @@ def _build_commands() -> None:
 
 
 def _prepare_daemon() -> None:
-    """Do once what takes each daemon milliseconds: read its version, load OpenSSL's algorithms."""
+    """Do once what takes each daemon milliseconds: ask Git's version, read its own, load OpenSSL's algorithms."""
+    from bough_daemon.git.command import git_version
     from bough_daemon.sync.messages import own_release
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    git_version()
     own_release()
     Ed25519PrivateKey.generate().sign(b"")
 

@@ -170,7 +170,8 @@ class _Branches:
             raise BadRepositorySettings(
                 f"{SETTINGS} names the branch {branch!r}, which is not a valid name", branch=branch
             )
-        remotes = frozenset(os.fsdecode(git.run("remote")).split())
+        configured = worktree.settings()
+        remotes = remotes_in(configured)
         if remote is not None and remote not in remotes:
             raise BadRepositorySettings(
                 f"{SETTINGS} names the remote {remote!r}, which does not exist here", remote=remote
@@ -181,7 +182,7 @@ class _Branches:
         refs = dict(line.partition(" ")[::2] for line in lines.splitlines())
         local = {short(ref): mark for ref, mark in refs.items() if ref.startswith(BRANCHES)}
         tracked = {ref: symref[1:] for ref, symref in refs.items() if not ref.startswith(BRANCHES)}
-        return cls(settings, remotes, _upstreams(worktree), local, tracked)
+        return cls(settings, remotes, _upstreams(configured), local, tracked)
 
     def target(self) -> Target | None:
         """Return the shared branch if it is known without asking the remote, else None."""
@@ -243,14 +244,19 @@ class _Branches:
         return Target(BRANCHES + tracking, remote, ref)
 
 
-def _upstreams(worktree: Worktree) -> dict[str, tuple[str, str]]:
+def remotes_in(settings: Mapping[str, str]) -> frozenset[str]:
+    """Return the names that `git remote` lists: every one that has a setting, unless it begins with a slash."""
+    names = (key.removeprefix("remote.").rpartition(".")[0] for key in settings if key.startswith("remote."))
+    return frozenset(name for name in names if name and not name.startswith("/"))
+
+
+def _upstreams(settings: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Return (remote, full name of the branch there) for each local branch that has an upstream."""
-    asked = worktree.git.run("config", "-z", "--get-regexp", r"^branch\..*\.(remote|merge)$", allowed=(0, 1))
     found: dict[str, dict[str, str]] = {}
-    for entry in os.fsdecode(asked).split("\0")[:-1]:
-        key, _, value = entry.partition("\n")
-        branch, _, fact = key.removeprefix("branch.").rpartition(".")
-        found.setdefault(branch, {})[fact] = value
+    for key, value in settings.items():
+        section, _, fact = key.rpartition(".")
+        if section.startswith("branch.") and fact in ("remote", "merge"):
+            found.setdefault(section.removeprefix("branch."), {})[fact] = value
     full = {name: (facts.get("remote", ""), _full(facts.get("merge", ""))) for name, facts in found.items()}
     return {name: pair for name, pair in full.items() if pair[1].startswith(BRANCHES)}
 

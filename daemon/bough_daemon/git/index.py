@@ -26,7 +26,8 @@ LOCK_MARK = b"bough holds this lock\n"
 SCRATCH = "bough-index-"
 NOBODY = "0" * 40
 CHECKSUM_BYTES = 20
-MARKED = re.compile(rb"(?:\A|\0)([a-zSM]) ([^\0]+)")  # lines of `ls-files -v -z` of hidden and unmerged paths
+# Lines of `ls-files -v -s -z` of hidden and unmerged paths.
+MARKED = re.compile(rb"(?:\A|\0)([a-zSM]) \d+ \w+ \d\t([^\0]+)")
 # For scratch indexes: Git writes a second file for a split one, and trees into the user's database for a sparse one.
 WHOLE = {
     "GIT_CONFIG_COUNT": "2",
@@ -266,15 +267,30 @@ def with_entries(
 
 def marks_of(worktree: Worktree) -> IndexMarks:
     """Return what the index says of hidden and unmerged paths."""
-    return worktree.index_answers.marks.get(lambda: _state(worktree), lambda: _ask_marks(worktree.git))
+    return worktree.index_answers.marks.get(lambda: _state(worktree), lambda: _marks_in(_listed(worktree.git)))
 
 
-def _ask_marks(git: GitCommand) -> IndexMarks:
-    listed = git.run("ls-files", "-v", "-z")
+def listed_index(worktree: Worktree) -> bytes:
+    """Return what `ls-files -v -s -z` says of the index, whose marks are then known without asking Git again."""
+    asked: list[bytes] = []
+
+    def ask() -> IndexMarks:
+        asked.append(_listed(worktree.git))
+        return _marks_in(asked[0])
+
+    worktree.index_answers.marks.get(lambda: _state(worktree), ask)
+    return asked[0] if asked else _listed(worktree.git)
+
+
+def _listed(git: GitCommand) -> bytes:
+    return git.run("ls-files", "-v", "-s", "-z")
+
+
+def _marks_in(listed: bytes) -> IndexMarks:
     found = [(chr(letter[0]), os.fsdecode(path)) for letter, path in MARKED.findall(listed)]
     hidden = {path: letter for letter, path in found if letter != "M"}
     unmerged = sorted({path for letter, path in found if letter in "Mm"})
-    return IndexMarks(hidden, tuple(unmerged), b"/.gitattributes\0" in listed or b" .gitattributes\0" in listed)
+    return IndexMarks(hidden, tuple(unmerged), b"/.gitattributes\0" in listed or b"\t.gitattributes\0" in listed)
 
 
 def hidden_paths(worktree: Worktree) -> frozenset[str]:
@@ -298,7 +314,7 @@ def left_out(worktree: Worktree, paths: Iterable[str]) -> frozenset[str]:
         tree = git.line("write-tree")
         git.run("read-tree", "--empty")
         git.run("read-tree", "-m", "-u", tree)
-        return frozenset(_ask_marks(git).hidden)
+        return frozenset(_marks_in(_listed(git)).hidden)
 
 
 def unmerged_paths(worktree: Worktree) -> list[str]:

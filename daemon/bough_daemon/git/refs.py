@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping
 
 from bough_daemon.errors import BranchHasMoved, CheckedOutElsewhere, OperationUnderWay
-from bough_daemon.git.remembered import loose_branch
+from bough_daemon.git.command import GitCommand
+from bough_daemon.git.remembered import loose_branch, may_have_refs
 from bough_daemon.git.worktree import Head, Worktree
 
 BRANCHES = "refs/heads/"
+REMOTES = "refs/remotes/"
 # In the order in which Git itself decides (wt-status.c): a rebase picks and merges on its way. Each linked worktree has
 # its own.
 OPERATIONS = {
@@ -25,6 +27,16 @@ NAMES = {"rebase": "a rebase", "merge": "a merge", "cherry-pick": "a cherry-pick
 
 Moves = Mapping[str, tuple[str | None, str | None]]
 Ways = Mapping[str, tuple[str | None, ...]]
+
+
+def commits_below(git: GitCommand, folder: str) -> list[str]:
+    """Return what the references below a folder name, in the repository whose common directory `git` works on.
+
+    Git is asked only if there may be any.
+    """
+    if not may_have_refs(git.git_dir, folder):
+        return []
+    return git.run("for-each-ref", "--format=%(objectname)", folder).decode().split()
 
 
 def operation(worktree: Worktree) -> str | None:

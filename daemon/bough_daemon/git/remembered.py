@@ -103,6 +103,17 @@ def loose_branch(common_dir: str, ref: str) -> str | None:
     return content[:40].decode() if content is not None and IN_BYTES.fullmatch(content.rstrip(b"\n")) else None
 
 
+def may_have_refs(common_dir: str, folder: str) -> bool:
+    """Return whether a repository may have references below a folder (`refs/remotes/`); False only if it has none."""
+    if any(os.path.lexists(os.path.join(common_dir, name)) for name in (folder, "reftable")):
+        return True
+    packed = os.path.join(common_dir, "packed-refs")
+    if not os.path.lexists(packed):
+        return False
+    content = _content(packed)
+    return content is None or b" " + os.fsencode(folder) in content
+
+
 def _content(path: str) -> bytes | None:
     try:
         with open(path, "rb") as source:

@@ -105,10 +105,11 @@ class RuleFiles:
         return self._outer[name]
 
     def _asked(self) -> dict[str, list[str]]:
-        git, root = self._worktree.git, self._worktree.root
-        said = git.run(
-            "config", "-z", "--type=path", "--get-regexp", r"^core\.(excludes|attributes)file$", allowed=(0, 1)
-        )
+        git, root, said = self._worktree.git, self._worktree.root, b""
+        if not self._worktree.settings().keys().isdisjoint(setting for _, setting, _ in OUTSIDE.values()):
+            # Git expands `~` and its own prefix.
+            names = r"^core\.(excludes|attributes)file$"
+            said = git.run("config", "-z", "--type=path", "--get-regexp", names, allowed=(0, 1))
         named = dict(os.fsdecode(line).partition("\n")[::2] for line in said.split(b"\0") if line)
         environment = git.child_environment()
         home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", ""), ".config")

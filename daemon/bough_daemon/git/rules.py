@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from bough_daemon.errors import GitFailed, GitHangs
 from bough_daemon.git.command import GitCommand, LineProtocol, in_one_line
+from bough_daemon.git.index import listed_index
 from bough_daemon.git.objects import TreeEntry
 from bough_daemon.git.paths import folders_above
 from bough_daemon.git.rule_files import ATTRIBUTES as ATTRIBUTES_FILE
@@ -221,15 +222,15 @@ class IndexReader:
         """Return the index's content; if Git cannot read it, remember its message and use the last good one."""
         self.failure = ""
         try:
-            return self._facts(self.worktree.git)
+            return self._facts(self.worktree.git, listed_index(self.worktree))
         except GitHangs:
             raise
         except GitFailed as failure:
             self.failure = in_one_line(failure.facts.get("output", ""))
-            return self._facts(self.git())
+            git = self.git()
+            return self._facts(git, git.run("ls-files", "-v", "-s", "-z"))
 
-    def _facts(self, git: GitCommand) -> IndexFacts:
-        listed = git.run("ls-files", "-z", "-v", "-s")
+    def _facts(self, git: GitCommand, listed: bytes) -> IndexFacts:
         return IndexFacts(
             flagged=_paths(FLAGGED, listed),
             tracked_ignored=self._tracked_ignored(git, listed),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bough_daemon.errors import (
@@ -26,6 +27,10 @@ from bough_daemon.git.remembered import (
 )
 from bough_daemon.system.children import PROCESS, GitChildren
 from bough_daemon.system.environment import UserEnvironment
+
+# What `git rev-parse` answers in any repository, and what only in a working tree.
+KINDS, FOLDERS = ("--is-bare-repository", "--is-inside-work-tree"), ("--absolute-git-dir", "--git-common-dir")
+IN_TREE = ("--show-toplevel", "--show-object-format")
 
 
 @dataclass(frozen=True)
@@ -64,18 +69,12 @@ class Worktree:
             raise NotARepository(f"{path} is not a folder", path=path)
         user = user or UserEnvironment()
         try:
-            words = _ask(
-                path, user, "--is-bare-repository", "--is-inside-work-tree", "--absolute-git-dir", "--git-common-dir"
-            )
+            bare, inside, git_dir, common, root, form = _ask(path, user, *KINDS, *FOLDERS, *IN_TREE)
         except GitFailed as failure:
-            raise _no_repository(path, failure) from failure
-        bare, inside, git_dir, common = words
-        if bare == "true":
-            raise _bare(path, user, git_dir)
-        if inside != "true":
-            raise _elsewhere(path, user, git_dir)
+            raise _no_tree(path, user) from failure
+        if bare == "true" or inside != "true":
+            raise _outside(path, user, bare == "true", git_dir)
         common = os.path.realpath(os.path.join(path, common))
-        root, form = _ask(path, user, "--show-toplevel", "--show-object-format")
         found = cls(os.path.realpath(root), os.path.realpath(git_dir), common, user)
         found.check_supported(form)
         return found
@@ -125,6 +124,10 @@ class Worktree:
         """Return a value of the effective Git configuration here, or an empty string."""
         return self._config.value(self.git, self.common_dir, name)
 
+    def settings(self) -> Mapping[str, str]:
+        """Return the effective configuration: the last value of each name, in lower case except for a subsection."""
+        return self._config.values(self.git, self.common_dir)
+
     def author(self) -> str:
         """Return `Name <email>` as Git would write it in the user's commits, or a placeholder if it is not set."""
         name = self.config("user.name") or "unknown"
@@ -161,6 +164,19 @@ def _ask(path: str, user: UserEnvironment, *questions: str) -> list[str]:
     if code != 0:
         raise GitFailed(in_one_line(os.fsdecode(errors)), output=errors.decode(errors="replace"))
     return os.fsdecode(output).rstrip("\n").split("\n")
+
+
+def _no_tree(path: str, user: UserEnvironment) -> BoughError:
+    """Return why Git finds no working tree around a folder, where it does not answer what only one can tell."""
+    try:
+        bare, _, git_dir, _ = _ask(path, user, *KINDS, *FOLDERS)
+    except GitFailed as worse:
+        return _no_repository(path, worse)
+    return _outside(path, user, bare == "true", git_dir)
+
+
+def _outside(path: str, user: UserEnvironment, is_bare: bool, git_dir: str) -> BoughError:
+    return _bare(path, user, git_dir) if is_bare else _elsewhere(path, user, git_dir)
 
 
 def _no_repository(path: str, failure: GitFailed) -> BoughError:

@@ -80,15 +80,21 @@ def history_of(store: Store) -> tuple[str, ...]:
     shares them anyway. If HEAD has no commit, as in a hub's repository, those of a teammate's branch.
     """
     git, tip = GitCommand(store.common_dir), "HEAD"
-    if git.result("rev-parse", "-q", "--verify", "HEAD^{commit}", allowed=(0, 1, 128))[0] != 0:
+    found = _on_the_way(git, tip)
+    if not found:
         git, tip = store.git, _tip_of_a_teammate(store)
-    if not tip:
+        found = _on_the_way(git, tip) if tip else []
+    if not found:
         return ()
     roots = git.run("rev-list", "--max-parents=0", tip).decode().split()
-    # rev-parse prints the existing ones, and stops at the first missing one
-    ancestors = [f"{tip}~{2**power}" for power in range(FARTHEST_ANCESTOR + 1)]
-    found = git.run("rev-parse", "--revs-only", tip, *ancestors, allowed=(0, 128)).decode().split()
     return tuple(dict.fromkeys([*roots[:MOST_HAVES], *found]))
+
+
+def _on_the_way(git: GitCommand, tip: str) -> list[str]:
+    """Return a commit and some of its ancestors, farther and farther apart; nothing if it is not there."""
+    # rev-parse prints the existing ones, and stops at the first missing one
+    names = [tip + "^{commit}", *(f"{tip}~{2**power}" for power in range(FARTHEST_ANCESTOR + 1))]
+    return git.run("rev-parse", "--revs-only", *names, allowed=(0, 128)).decode().split()
 
 
 def _tip_of_a_teammate(store: Store) -> str:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from bough_daemon.errors import GitFailed, GitTooSlow
 from bough_daemon.git.command import GitCommand, in_one_line
 from bough_daemon.git.objects import Change
+from bough_daemon.git.refs import REMOTES, commits_below
 from bough_daemon.privacy.purged import WHY_HELD
 from bough_daemon.privacy.withheld import why_never
 from bough_daemon.store.store import LANDED, LIVE, SHARED, Store
 
-REMOTES = "refs/remotes"
 MOST_COMMITS = 1000  # newest unpushed commits that are checked; each takes about 0.3 ms
 TEAMS_SECONDS = 1.5  # for finding which commits the team has, where saves wait for it
 AGAIN_SECONDS = 120.0  # after which that is asked again, if it took too long where no save waits
@@ -249,10 +249,7 @@ class OwnCommits:
 
     def _elsewhere(self) -> list[str]:
         """Return the commits that remotes have, and those checked before they were shared."""
-        remotes = (
-            GitCommand(self._store.common_dir).run("for-each-ref", "--format=%(objectname)", REMOTES).decode().split()
-        )
-        return [*remotes, *self._store.refs(SHARED).values()]
+        return [*commits_below(GitCommand(self._store.common_dir), REMOTES), *self._store.refs(SHARED).values()]
 
     def _teams(self) -> dict[str, str]:
         """Return the branches of teammates, and landed commits."""

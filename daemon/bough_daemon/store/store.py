@@ -26,6 +26,7 @@ from pygit2.enums import Option
 from bough_daemon.errors import BranchMoved, StoreGone, StoreOwned
 from bough_daemon.git.command import GitCommand, quoted
 from bough_daemon.git.objects import GRAFTS, Objects
+from bough_daemon.git.refs import REMOTES, commits_below
 from bough_daemon.privacy.chosen_paths import AllowedPaths, HiddenPaths
 from bough_daemon.privacy.pause import SharingPauseFile
 from bough_daemon.privacy.purged import Purged
@@ -43,7 +44,8 @@ LANDED = "refs/landed/"  # what each member last landed on a shared branch
 LOOSE_GIFT_LIMIT = 200  # objects given to the user's repository loose; more are given as a pack
 GIVEN_SECONDS = 60.0  # in which a commit that was given ahead of a command is not looked through again
 BORROWED_LIMIT = 50  # commits of a large local-only history that are copied
-COPIED_LIMIT_KIB = 64 * 1024  # a history up to this size is copied completely
+COPIED_LIMIT_BYTES = 64 << 20  # a history up to this size is copied completely
+BLOCK_BYTES = 512  # of `st_blocks`, whatever the file system's own are
 
 log = logging.getLogger(__name__)
 
@@ -259,10 +261,10 @@ class Store:
         self.follow_shallow()
         if os.path.exists(os.path.join(self.path, COPIED + commit)):
             return
-        known = self._object_names(self.git, COPIED)
+        known = commits_below(self.git, COPIED)
         if commit in known:
             return
-        borrowed = known or self._object_names(GitCommand(self.common_dir), "refs/remotes") or self._old_enough(commit)
+        borrowed = known or commits_below(GitCommand(self.common_dir), REMOTES) or self._old_enough(commit)
         self.pack(["--revs", "--window=0"], [commit, *(f"^{oid}" for oid in borrowed)])
         moves = [f"create {COPIED}{commit} {commit}"]
         moves += [f"delete {COPIED}{older}" for older in known if self.is_ancestor(older, commit)]
@@ -280,16 +282,8 @@ class Store:
             os.unlink(mine)
         self.walks.forget()
 
-    @staticmethod
-    def _object_names(git: GitCommand, prefix: str) -> list[str]:
-        return git.run("for-each-ref", "--format=%(objectname)", prefix).decode().split()
-
     def _old_enough(self, commit: str) -> list[str]:
-        counts = dict(
-            line.split(": ") for line in GitCommand(self.common_dir).run("count-objects", "-v").decode().splitlines()
-        )
-        kibibytes = int(counts.get("size", 0)) + int(counts.get("size-pack", 0))
-        if kibibytes < COPIED_LIMIT_KIB:
+        if not _takes(os.path.join(self.common_dir, "objects"), COPIED_LIMIT_BYTES):
             return []
         newest = (
             self.git.run("rev-list", f"--max-count={BORROWED_LIMIT + 1}", "--first-parent", commit).decode().split()
@@ -373,3 +367,15 @@ def _read_or_none(path: str) -> bytes | None:
             return source.read()
     except FileNotFoundError:
         return None
+
+
+def _takes(folder: str, limit_bytes: int) -> bool:
+    """Return whether the files below a folder take so much of the disk; it stops looking as soon as they do."""
+    found = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # it has just been packed
+                found += os.lstat(os.path.join(parent, name)).st_blocks * BLOCK_BYTES
+            if found >= limit_bytes:
+                return True
+    return False

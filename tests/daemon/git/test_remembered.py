@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from bough_daemon.errors import NoCommitYet
 from bough_daemon.git import index
-from bough_daemon.git.refs import commit_of
-from bough_daemon.git.remembered import file_signature
+from bough_daemon.git.command import GitCommand
+from bough_daemon.git.refs import REMOTES, commit_of, commits_below
+from bough_daemon.git.remembered import file_signature, may_have_refs
 from bough_daemon.git.worktree import Head, Worktree
 from bough_daemon.system.environment import UserEnvironment
 
@@ -135,6 +136,44 @@ def test_the_index_is_read_again_when_it_has_changed(here: Desk, asked: list[str
     git(here.root, "update-index", "--no-assume-unchanged", "a.txt")
     oid = index.blob(here.worktree, here.store.objects)
     assert oid is not None and here.store.objects.blob(oid) == path.read_bytes()
+
+
+def test_what_a_listing_of_the_index_says_is_not_asked_for_again(here: Desk, asked: list[str]) -> None:
+    git(here.root, "update-index", "--assume-unchanged", "a.txt")
+    settled(here.root / ".git/index")
+    assert b"h 100644 " in index.listed_index(here.worktree)
+    assert index.hidden_paths(here.worktree) == {"a.txt"} and asked == ["ls-files"]
+    git(here.root, "update-index", "--no-assume-unchanged", "a.txt")
+    assert b"h 100644 " not in index.listed_index(here.worktree) and index.hidden_paths(here.worktree) == set()
+
+
+def test_the_commits_below_a_folder_are_those_that_git_names(here: Desk) -> None:
+    mine = GitCommand(here.worktree.common_dir)
+
+    def agree(count: int) -> None:
+        by_git = git(here.root, "for-each-ref", "--format=%(objectname)", REMOTES).split()
+        assert commits_below(mine, REMOTES) == by_git and len(by_git) == count
+
+    agree(0)
+    git(here.root, "pack-refs", "--all")
+    assert not may_have_refs(mine.git_dir, REMOTES), "git need not be asked"
+    git(here.root, "update-ref", "refs/remotes/origin/main", "HEAD")
+    agree(1)
+    git(here.root, "pack-refs", "--all")
+    agree(1)
+    git(here.root, "update-ref", "refs/remotes/ümlaut/x", "HEAD")
+    agree(2)
+
+
+def test_packed_references_that_cannot_be_read_may_have_any(here: Desk) -> None:
+    (here.root / ".git/packed-refs").mkdir()
+    assert may_have_refs(here.worktree.common_dir, REMOTES)
+
+
+def test_where_references_are_in_another_form_git_is_asked(here: Desk) -> None:
+    assert not may_have_refs(here.worktree.common_dir, REMOTES)
+    (here.root / ".git/reftable").mkdir()
+    assert may_have_refs(here.worktree.common_dir, REMOTES)
 
 
 def test_an_index_at_a_commit_is_made_only_if_it_would_differ(here: Desk) -> None:
