@@ -60,11 +60,15 @@ def test_a_worktree_that_is_deleted_takes_nothing_from_its_host_and_is_made_agai
     tree = hop(bob)
     shutil.rmtree(tree)
     until(lambda: not any(one["live"] for one in bob.told("status")["worktrees"]))
+    doctor = bob.types("doctor")
+    assert doctor.code == 1 and f"bob+hop: its working tree {tree} was deleted" in doctor.out, doctor
+    assert "`bough agent hop --remove`" in doctor.out
     add(alice, "later")
     alice.bough("save", "--wait", "bob")
     assert hop(bob) == tree
     assert len(list(tree.glob("f*"))) == len(list(alice.tree.glob("f*"))) == 300
     assert (tree / "a.txt").read_text() == text(alice)
+    assert bob.types("doctor").code == 0
 
 
 def test_edits_that_conflict_stop_the_hop_and_stay(pair: tuple[Member, Member]) -> None:

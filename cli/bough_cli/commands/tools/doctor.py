@@ -215,6 +215,10 @@ def _live() -> Iterator[Check]:
     yield Check("network", True, f"listening on {' and '.join(told.listening) or 'nothing'}")
     for notice in (words_of(one) for one in told.notices if not isinstance(one, MuchRemoved)):
         yield Check(notice.about, False, notice.text, notice.remedy)
+    for tree in told.worktrees:
+        if tree.agent and not os.path.lexists(os.path.join(tree.repository, ".git")):
+            remedy = f"`bough agent {tree.agent} --remove` takes it off the list; its live branch stays."
+            yield Check(tree.branch, False, f"its working tree {tree.repository} was deleted", remedy)
     for mate in {mate.name: mate for mate in told.teammates}.values():
         if mate.refused:
             remedy = "Remove or rename the path that the reason names; your next snapshot leaves it out."
