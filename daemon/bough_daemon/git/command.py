@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -29,6 +29,7 @@ from bough_daemon.system.environment import UserEnvironment, in_plain_words
 FLOOR = (2, 39)
 WORDS_BYTES = 16 * 1024  # of a child's stderr, kept for its error
 LINE_LIMIT = 400  # characters of a reason
+PIECE_BYTES = 4096  # of questions that are asked at once: the smallest pipe holds them, so writing them never blocks
 QUIET_CONFIG = (
     "-c",
     "core.hooksPath=/dev/null",
@@ -169,6 +170,19 @@ class GitCommand:
         return os.fsdecode(self.run(*arguments, allowed=allowed)).strip()
 
 
+def _pieces(questions: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Yield the questions in groups of up to PIECE_BYTES, or of one."""
+    piece, size = list[bytes](), 0
+    for question in questions:
+        if piece and size + len(question) > PIECE_BYTES:
+            yield piece
+            piece, size = [], 0
+        piece.append(question)
+        size += len(question)
+    if piece:
+        yield piece
+
+
 def failure_of(command: str, words: str) -> BoughError:
     """Return the error for a git command that failed with the message `words`."""
     if "No space left on device" in words or "Disk quota exceeded" in words:
@@ -222,21 +236,36 @@ class LineProtocol:
     def ask_each(
         self, questions: Iterable[bytes], fields: int, terminator: bytes, harmless: bytes
     ) -> list[list[bytes] | GitFailed]:
-        """Ask each question in turn; one at which git stops twice has the failure as its answer.
+        """Ask each question; one at which git stops twice has the failure as its answer.
 
+        Many are asked at once, in pieces that a pipe holds; where git stops, each of a piece is asked again by itself.
         `harmless`: a question that git always answers. Raise GitFailed if it stops at that too.
         """
         answers: list[list[bytes] | GitFailed] = []
         with self._lock:
-            for question in questions:
-                try:
-                    answers.append(self._exchange(question, fields, terminator))
-                except GitHangs as hang:
-                    answers.append(hang)
-                except GitFailed:
-                    self._exchange(harmless, fields, terminator)
-                    answers.append(self._answer_or_failure(question, fields, terminator))
+            for piece in _pieces(questions):
+                answers += self._exchange_all(piece, fields, terminator, harmless)
         return answers
+
+    def _exchange_all(
+        self, questions: Sequence[bytes], fields: int, terminator: bytes, harmless: bytes
+    ) -> list[list[bytes] | GitFailed]:
+        if len(questions) > 1:
+            with suppress(GitFailed):
+                said = self._exchange(b"".join(questions), fields * len(questions), terminator)
+                return [said[at : at + fields] for at in range(0, len(said), fields)]
+        return [self._exchange_one(question, fields, terminator, harmless) for question in questions]
+
+    def _exchange_one(
+        self, question: bytes, fields: int, terminator: bytes, harmless: bytes
+    ) -> list[bytes] | GitFailed:
+        try:
+            return self._exchange(question, fields, terminator)
+        except GitHangs as hang:
+            return hang
+        except GitFailed:
+            self._exchange(harmless, fields, terminator)
+            return self._answer_or_failure(question, fields, terminator)
 
     def _answer_or_failure(self, question: bytes, fields: int, terminator: bytes) -> list[bytes] | GitFailed:
         try:

@@ -145,7 +145,7 @@ class Brake:
 
     FREE, DEBT, SIZE = 50.0, 10.0, 400_000
     ROOM, ROOM_AN_HOUR, REST = 512e6, 128e6, 60.0
-    MOST = 1000  # paths that are remembered
+    MOST = 1000  # paths that are remembered, or twice those that counted at the last look through them
     PAUSE_TOGETHER = 0.5  # seconds, for files of less than SIZE
     TOGETHER = (
         40.0  # changes per second: two people who save five times each, each fold of that, and a margin for a third
@@ -155,6 +155,7 @@ class Brake:
         self._often = often
         self.together = False
         self._paths: dict[str, _Changed] = {}
+        self._most = self.MOST
 
     def changed(self, path: str, size: int, now: float) -> None:
         """Record a change; a second one at the same moment does not count."""
@@ -164,8 +165,9 @@ class Brake:
         pace = self.TOGETHER if self.together else 1.0
         left = min(self.FREE, known.left + pace * (now - known.at))
         known.left, known.at, known.size = max(-self.DEBT, left - 1 - size / self.SIZE), now, size
-        if len(self._paths) > self.MOST:
+        if len(self._paths) > self._most:
             self._paths = {path: one for path, one in self._paths.items() if self._counts(one, now)} or {path: known}
+            self._most = max(self.MOST, 2 * len(self._paths))  # looked through rarely, however many count
 
     def _counts(self, one: _Changed, now: float) -> bool:
         return now - one.at < self.FREE or self._room(one, now) < 0

@@ -27,6 +27,7 @@ from bough_daemon.store.store import Store
 from bough_daemon.system.durable import sync_filesystem
 
 FLOOD = 500  # files; for more, one run of git is cheaper than a question for each
+MANY = 20  # files of which Git is asked at once whether it ignores them
 RETRIED = 100  # unreadable paths that each exact save tries again
 
 
@@ -61,6 +62,7 @@ class TreeBuilder:
         self._ours: set[str] = set()  # folders that are nested repositories although the index tracks files in them
         self._not_enough, self._looked_at, self._most = False, 0, FLOOD
         self._before: str | None = None  # the last tree
+        self._told: dict[str, bool | Closed | None] = {}  # whether Git ignores the files of this look
 
     def restart(self) -> None:
         """End the git children; the next ones start in the then current environment."""
@@ -234,9 +236,35 @@ class TreeBuilder:
         self._not_enough, self._looked_at, self._most = False, 0, most if most is not None else sys.maxsize
         found: dict[str, TreeEntry | None] = {}
         folders: dict[str, bool] = {"": True}
-        for path in sorted(paths):
-            found.update(self._look(tree, path, folders))
+        wanted = sorted(paths)
+        try:
+            self._ask_ahead(wanted, folders)
+            for path in wanted:
+                found.update(self._look(tree, path, folders))
+        finally:
+            self._told = {}
         return found
+
+    def _ask_ahead(self, paths: list[str], folders: dict[str, bool]) -> None:
+        """Ask Git about many files at once: one by one, waiting for its answers takes longer than all the rest."""
+        if len(paths) < MANY:
+            return
+        files = [path for path in paths if self._is_file(path, folders) and not self._stays(path)]
+        self._told = dict(zip(files, self._ignored(files), strict=True))
+
+    def _is_file(self, path: str, folders: dict[str, bool]) -> bool:
+        """Return whether an ordinary file or a symlink is at a path whose entry is not flagged in the index."""
+        if not _is_plain(path) or path in self.index.facts.flagged:
+            return False
+        try:
+            status = self._status(path) if self._in_folder(path, folders) else None
+        except Unreadable:
+            return False
+        return status is not None and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode))
+
+    def _stays(self, path: str) -> bool:
+        """Return whether a file is recorded even if Git ignores it."""
+        return path in self.index.facts.tracked_ignored or path in self.covered.paths
 
     def to_retry(self) -> set[str]:
         """Return unreadable paths that may be readable now, without an event."""
@@ -274,8 +302,7 @@ class TreeBuilder:
         self.unreadable[failure.path or path] = str(failure)
 
     def _look_at_file(self, tree: str, path: str, status: os.stat_result) -> Iterator[tuple[str, TreeEntry | None]]:
-        stays = path in self.index.facts.tracked_ignored or path in self.covered.paths
-        ignored = not stays and self._is_ignored(path)
+        ignored = not self._stays(path) and self._is_ignored(path)
         if ignored is None:
             return
         if ignored:
@@ -414,7 +441,7 @@ class TreeBuilder:
 
     def _is_ignored(self, path: str) -> bool | None:
         """Return whether Git ignores a path; None if it cannot tell, and the path is not recorded yet."""
-        (answer,) = self._ignored([path])
+        answer = self._told[path] if path in self._told else self._ignored([path])[0]
         if isinstance(answer, Closed):
             return False if self._is_known(path) else None
         return answer

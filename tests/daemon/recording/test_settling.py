@@ -569,6 +569,23 @@ def test_a_path_that_changes_without_pause_is_taken_ever_more_seldom_and_in_the_
     assert len(taken_at(0.1, 60.0, size=5_000_000)) < 20
 
 
+def test_many_paths_that_change_at_once_are_looked_through_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, real = list[float](), Brake._counts
+
+    def counted(self: Brake, one: Any, now: float) -> bool:
+        asked.append(now)
+        return real(self, one, now)
+
+    monkeypatch.setattr(Brake, "_counts", counted)
+    brake = Brake(5.0)
+    for number in range(5 * Brake.MOST):
+        brake.changed(f"f{number}", 10, 1.0)
+    assert len(asked) < 10 * Brake.MOST
+    for number in range(2 * Brake.MOST * 5):
+        brake.changed(f"later{number}", 10, 1000.0)
+    assert not any(path.startswith("f") for path in brake._paths)
+
+
 def test_what_several_type_into_is_never_left_alone_for_long() -> None:
     taken = taken_at(0.01, 60.0, together=True)
     assert max(after - before for before, after in itertools.pairwise(taken)) <= Brake.PAUSE_TOGETHER + 0.02

@@ -8,8 +8,10 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from bough_daemon.git.command import LineProtocol
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.recording.tree_builder import TreeBuilder
 from bough_daemon.store.store import Store
@@ -210,6 +212,33 @@ def test_a_plain_save_starts_no_git(bench: TreeBench, monkeypatch: pytest.Monkey
     assert bench.look("a.txt") != before
     monkeypatch.undo()
     assert bench.tree == bench.by_git()
+
+
+def test_of_many_files_git_is_asked_at_once_which_it_ignores(bench: TreeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, real = list[bytes](), LineProtocol._exchange
+
+    def counted(self: LineProtocol, question: bytes, *more: Any) -> list[bytes]:
+        if self._name == "check-ignore":
+            asked.append(question)
+        return real(self, question, *more)
+
+    monkeypatch.setattr(LineProtocol, "_exchange", counted)
+    (bench.root / ".gitignore").write_bytes(b"*.log\n")
+    bench.snapshots.forget_rules()
+    names = [f"many/{number:03}-{'x' * 40}.{end}" for number in range(150) for end in ("txt", "log")]
+    write_files(bench.root, dict.fromkeys(names, b""))
+    bench.look(".gitignore", *names)
+    assert len(asked) < 10
+    assert bench.tree == bench.by_git()
+
+
+def test_a_path_at_which_git_stops_is_known_among_many(bench: TreeBench) -> None:
+    (bench.root / "link").symlink_to("many")
+    (bench.root / ".gitignore").write_bytes(b"*.log\n")
+    paths = [f"many/{number}.{end}" for number in range(30) for end in ("txt", "log")]
+    answers = bench.snapshots.ignores.answers([*paths, "link/inside", "last.log", "last.txt"])
+    assert [answer is True for answer in answers[:-3]] == [path.endswith(".log") for path in paths]
+    assert isinstance(answers[-3], str) and answers[-2:] == [True, False]
 
 
 def test_a_file_in_a_repository_inside_is_not_ours(bench: TreeBench) -> None:
