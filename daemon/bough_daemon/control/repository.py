@@ -102,6 +102,7 @@ from bough_daemon.together.guest_rules import GuestRules
 from bough_daemon.together.together import Together
 from bough_daemon.transaction import rescued_saves
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
+from bough_daemon.transaction.replaced_files import ReplacedFiles
 from bough_daemon.transaction.terminal import Terminal
 from bough_daemon.transaction.transaction import journal_of, recover
 
@@ -197,6 +198,7 @@ class Repository:
         self._files_told: dict[Compared, ChangedFiles] = {}  # changed on the store's thread
         self._merged: dict[Merges, int | None] = {}  # snapshots since a merge; changed on the event loop
         self._background = Supervisor()
+        self._replaced = ReplacedFiles(store)
         self._unlanded = Unlanded(store, self._background)
         self._purging = asyncio.Lock()
         self.sync = sync(self._on_team_event)
@@ -250,6 +252,7 @@ class Repository:
             opened.push_async_callback(repository._stop_recording)
             repository._background.keep("following teammates", repository._tell_of_tips)
             repository._background.keep("keeping the store within its limit", repository._keep_within_room)
+            repository._background.keep("removing replaced files", repository._replaced.run)
             repository._background.keep("letting old snapshots go", repository.maintenance.run)
             repository._background.keep("purging what teammates ask for", repository._purger.follow)
             yield repository
@@ -762,7 +765,7 @@ class Repository:
 
     def live(self, session: Recorder, cwd: str = "") -> LiveWorktree:
         """Return a working tree as commands see it; `cwd`: where the command was typed."""
-        named = self._branch_of, cwd, self._solid_tip
+        named = self._branch_of, cwd, self._solid_tip, self._replaced.discard
         return LiveWorktree(session.worktree, self.store, session.branch, self.owner, session.save, *named)
 
     def _solid_tip(self, branch: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 
 from bough_daemon.errors import HostilePath
 from bough_daemon.git.objects import LINK
@@ -30,6 +31,7 @@ def check_path(path: str, mode: int) -> None:
         raise HostilePath(f"{path!r} may not be a symlink", path=path)
 
 
+@lru_cache(maxsize=16384)
 def _is_git(part: str) -> bool:
     plain = part.translate(HFS_IGNORED)
     return any(NTFS_GIT.fullmatch(piece) is not None for piece in (plain, *part.split("\\")))

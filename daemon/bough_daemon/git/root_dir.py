@@ -59,26 +59,63 @@ def is_being_written(folder: int, name: str) -> bool:
     The kernel grants a read lease on a file only while nobody has it open for writing (fcntl(2), F_SETLEASE). Anyone
     who opens it in these microseconds waits, and we get a signal: one that is ignored, not SIGIO, which would kill.
     """
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        return _is_open_for_writing(descriptor)
+    finally:
+        os.close(descriptor)  # and with it the lease
+
+
+def read_if_closed(folder: int, name: str) -> tuple[int, bytes] | None:
+    """Return (kind, content) as `read_at` does; None for a file that a program has open for writing.
+
+    The lease, which `is_being_written` explains, is held while the file is read: nobody can begin to write meanwhile.
+    """
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return read_at(folder, name)  # a symlink, or unreadable
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return kind_of(status), b""
+        return None if _is_open_for_writing(descriptor) else (kind_of(status), _content(descriptor, status.st_size))
+    finally:
+        os.close(descriptor)  # and with it the lease
+
+
+def _is_open_for_writing(descriptor: int) -> bool:
+    """Take a lease on an open file, or return that a program has it open for writing."""
     if sys.platform != "linux":
         return False
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError as refused:
         return refused.errno == errno.EAGAIN
-    finally:
-        os.close(descriptor)
     return False
 
 
+def _content(descriptor: int, size: int) -> bytes:
+    """Return all that an open file holds, which was `size` bytes a moment ago."""
+    content = os.read(descriptor, size + 1)
+    if len(content) == size:
+        return content
+    with os.fdopen(os.dup(descriptor), "rb") as rest:
+        return content + rest.read()
+
+
 class RootDir:
-    """An open top folder. `root`: its path."""
+    """An open top folder. `root`: its path.
+
+    The folder that `at` or `status` was last asked about stays open until the next: `forget` it where folders are
+    removed or replaced.
+    """
 
     def __init__(self, root: str) -> None:
         self.root = root
         self.descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._latest: tuple[str, int] | None = None
 
     def __enter__(self) -> RootDir:
         return self
@@ -86,7 +123,21 @@ class RootDir:
     def __exit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, at: TracebackType | None
     ) -> None:
+        self.forget()
         os.close(self.descriptor)
+
+    def at(self, path: str) -> int:
+        """Return an open folder, for use until the next call; raises as `open_folder` does."""
+        if self._latest is None or self._latest[0] != path:
+            self.forget()
+            self._latest = (path, open_folder(self.descriptor, path))
+        return self._latest[1]
+
+    def forget(self) -> None:
+        """Close the folder that was last asked for with `at`."""
+        latest, self._latest = self._latest, None
+        if latest is not None:
+            os.close(latest[1])
 
     @contextlib.contextmanager
     def folder(self, path: str, make: bool = False) -> Iterator[int]:
@@ -99,9 +150,9 @@ class RootDir:
 
     def status(self, path: str) -> os.stat_result | None:
         """Return the status of a path, symlinks not followed; None if nothing is there or a parent is not a folder."""
+        folder, _, name = path.rpartition("/")
         try:
-            with self.folder(folder_of(path)) as above:
-                return os.stat(path.rpartition("/")[2], dir_fd=above, follow_symlinks=False)
+            return os.stat(name, dir_fd=self.at(folder), follow_symlinks=False)
         except (FileNotFoundError, Blocked):
             return None
 

@@ -22,7 +22,7 @@ from bough_daemon.git.root_dir import RootDir, blob_id, kind_of
 from bough_daemon.git.rules import is_sparse
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.transaction.file_state import Disturbed, FileState, FileStep, differences, is_file
-from bough_daemon.transaction.swap_in import Keep, Placing, stages
+from bough_daemon.transaction.swap_in import Discard, Keep, Placing, stages
 
 NAME_LIMIT_BYTES = 255  # of every file system in common use
 
@@ -38,6 +38,7 @@ def apply(
     cwd: str = "",
     plain: Collection[str] = (),
     keep: Keep = lambda files: None,
+    discard: Discard = shutil.rmtree,
 ) -> None:
     """Change the files from `old`, their expected state, to `new`; only paths that differ are touched.
 
@@ -45,7 +46,7 @@ def apply(
     `cwd`: the user's current folder, which stays even if it becomes empty. `plain`: paths whose bytes are known to be
     their blobs, before and after. Raises HostilePath or NotPossibleNow before anything is touched. Disturbed, and any
     failure halfway, leave the files as they were. `keep`: called with the files that could not be put back because the
-    user saved them again in that moment.
+    user saved them again in that moment. `discard`: called with a folder below `scratch` that nobody needs any more.
     """
     steps = [step for step in differences(objects, old, new) if step.path not in spared]
     with RootDir(worktree.root) as ground:
@@ -56,8 +57,9 @@ def apply(
         if not steps:
             return
         try:
-            placing = Placing(ground, objects, steps, new, keep, occupied, plain)
-            placing.carry_out(worktree, _near(worktree.root, scratch))
+            near = _near(worktree.root, scratch)
+            later = discard if near == scratch else shutil.rmtree  # in the working tree the user would see it
+            Placing(ground, objects, steps, new, keep, occupied, plain, later).carry_out(worktree, near)
         except OSError as failure:
             raise _named(failure) from failure
 
@@ -152,15 +154,22 @@ def _check_reachable(ground: RootDir, steps: Iterable[FileStep]) -> None:
     home = os.stat(ground.descriptor).st_dev
     checked: set[str] = set()
     for step in steps:
-        if any(len(os.fsencode(part)) > NAME_LIMIT_BYTES for part in step.path.split("/")):
+        if _too_long(step.path):
             raise InTheWay(f"the name of {step.path} is too long for this file system", path=step.path)
-        for folder in [*folders_above(step.path), ""]:
+        for folder in [*folders_above(step.path), ""] if folder_of(step.path) not in checked else ():
             if folder not in checked:
                 checked.add(folder)
                 _check_folder(ground, folder, home)
-        inner = min(_inner_repositories(ground.files_below(step.path)), default="") if step.arrives else ""
-        if inner:
-            raise InTheWay(f"{inner.rstrip('/')} is a nested Git repository", path=inner)
+        status = ground.status(step.path) if step.arrives else None
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            inner = min(_inner_repositories(ground.files_below(step.path)), default="")
+            if inner:
+                raise InTheWay(f"{inner.rstrip('/')} is a nested Git repository", path=inner)
+
+
+def _too_long(path: str) -> bool:
+    name = os.fsencode(path)
+    return len(name) > NAME_LIMIT_BYTES and any(len(part) > NAME_LIMIT_BYTES for part in name.split(b"/"))
 
 
 def _occupied(root: str, cwd: str) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -37,7 +38,8 @@ class LiveWorktree:
 
     `owner`: the thread for all work on the store. `save`: takes an exact snapshot and returns it. `teammate`: returns a
     branch by name, or None. `cwd`: the folder that the command was typed in; empty: unknown. `solid`: returns the
-    snapshot that the member of a branch marked as solid last; empty: none.
+    snapshot that the member of a branch marked as solid last; empty: none. `discard`: removes a folder with
+    replaced files, sooner or later.
     """
 
     worktree: Worktree
@@ -48,6 +50,7 @@ class LiveWorktree:
     teammate: Callable[[str], LiveBranch | None]
     cwd: str = ""
     solid: Callable[[str], str] = lambda name: ""
+    discard: Callable[[str], object] = shutil.rmtree
 
     @property
     def scratch(self) -> str:

@@ -9,14 +9,14 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from bough_daemon.errors import HostilePath, StoreDamaged
 from bough_daemon.git.atomic_rename import DirEntry, exchange, put
 from bough_daemon.git.filters import Checkout, any_rules
 from bough_daemon.git.objects import EXECUTABLE, FILE, FOLDER, LINK, Objects, TreeEntry
 from bough_daemon.git.paths import STAGE, Blocked, folder_of, folders_above
-from bough_daemon.git.root_dir import RootDir, blob_id, is_being_written, read_at
+from bough_daemon.git.root_dir import RootDir, blob_id, read_at, read_if_closed
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.json_records import read_record
 from bough_daemon.transaction.file_state import Disturbed, FileState, FileStep, is_file
@@ -25,6 +25,9 @@ MANIFEST = "paths.json"
 
 Keep = Callable[[Mapping[str, TreeEntry]], object]
 """Keep files, by path, so that their user can have them back."""
+
+Discard = Callable[[str], object]
+"""Remove a folder with replaced files, now or later."""
 
 
 class Placing:
@@ -44,12 +47,14 @@ class Placing:
         keep: Keep,
         occupied: Collection[str] = (),
         plain: Collection[str] = (),
+        discard: Discard = shutil.rmtree,
     ) -> None:
         self.ground = ground
         self.objects = objects
         self.steps = steps
         self.new = new
         self._keep = keep
+        self._discard = discard
         self._occupied = occupied
         self._plain = plain
         self._modes = dict(new.modes)
@@ -64,14 +69,10 @@ class Placing:
         If not even that is possible, the stage is kept for `rescue`.
         """
         stage = tempfile.mkdtemp(prefix=STAGE, dir=scratch)
-        try:
-            self._make_ready(worktree, stage)
-        except BaseException:
-            shutil.rmtree(stage)
-            raise
         with RootDir(stage) as opened:
             self._stage = opened.descriptor
             try:
+                self._make_ready(worktree, stage)
                 surprise = self._swap()
                 if surprise is not None:
                     raise Disturbed(surprise)
@@ -81,7 +82,8 @@ class Placing:
                     self._keep(self._kept)
                 shutil.rmtree(stage)
                 raise
-        shutil.rmtree(stage)
+        os.unlink(os.path.join(stage, MANIFEST))  # what is left is known to be in the store
+        self._discard(stage)
 
     # Preparing.
 
@@ -91,7 +93,7 @@ class Placing:
         if unsure and any_rules(worktree, self.objects, self.new.tree):
             self._convert(worktree, stage, unsure)
         else:
-            self._make_each_ready(stage, (), iter(()))
+            self._make_each_ready((), iter(()))
         # The last of all: where it is missing, nothing was moved, and what is staged may be half written.
         with open(os.path.join(stage, MANIFEST), "w") as manifest:
             json.dump([step.path for step in self.steps], manifest)
@@ -103,36 +105,39 @@ class Placing:
             converted = checkout.converted(unsure).keys()
             asked = [step for step in self.steps if step.path in converted]
             made = checkout.contents((step.after.oid, step.path) for step in asked if step.after is not None)
-            self._make_each_ready(stage, converted, made)
+            self._make_each_ready(converted, made)
 
-    def _make_each_ready(self, stage: str, converted: Collection[str], made: Iterator[bytes]) -> None:
+    def _make_each_ready(self, converted: Collection[str], made: Iterator[bytes]) -> None:
         """Write each new file. `made`: the bytes of those that Git has converted, in the order of the steps."""
         for number, step in enumerate(self.steps):
             if step.after is None or not step.arrives:
                 continue
-            if step.path in converted:
-                content = next(made)
-            else:
-                content = self.objects.blob(self.new.raw.get(step.path, step.after.oid))
-            self._ready[number] = blob_id(content)
-            self._write(os.path.join(stage, str(number)), step, step.after.mode, content)
+            oid = self.new.raw.get(step.path, step.after.oid)
+            content = next(made) if step.path in converted else self.objects.blob(oid)
+            self._ready[number] = blob_id(content) if step.path in converted else oid
+            self._write(str(number), step, step.after.mode, content)
 
     def _write(self, staged: str, step: FileStep, mode: int, content: bytes) -> None:
         """Write new content as Git would; it keeps the permissions of the file that it replaces, except execution."""
         if mode == LINK:
             try:
-                os.symlink(content, os.fsencode(staged))
+                os.symlink(content, os.fsencode(staged), dir_fd=self._stage)
             except (ValueError, OSError) as failure:
                 if getattr(failure, "errno", errno.ENOENT) not in (errno.ENOENT, errno.ENAMETOOLONG):
                     raise
                 raise HostilePath(f"{step.path} is a symlink with an invalid target", path=step.path) from failure
             return
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with os.fdopen(os.open(staged, flags, 0o777 if mode == EXECUTABLE else 0o666), "wb") as out:
-            out.write(content)
+        out = os.open(staged, flags, 0o777 if mode == EXECUTABLE else 0o666, dir_fd=self._stage)
+        try:
+            written = os.write(out, content)
+            while written < len(content):
+                written += os.write(out, memoryview(content)[written:])
             bits = self._bits(step.path, mode)
             if bits is not None:
-                os.fchmod(out.fileno(), bits)
+                os.fchmod(out, bits)
+        finally:
+            os.close(out)
 
     def _bits(self, path: str, mode: int) -> int | None:
         """Return a file's current or former permissions, None for the usual ones."""
@@ -154,13 +159,17 @@ class Placing:
         """
         leaving = [number for number, step in enumerate(self.steps) if not step.arrives]
         coming = [number for number, step in enumerate(self.steps) if step.arrives]
-        for number in [*reversed(leaving), *coming]:
+        blocked = self._move_each(reversed(leaving), self._take)
+        if blocked is None:
+            blocked = self._leave_folders([self.steps[number] for number in leaving])
+        return blocked if blocked is not None else self._move_each(coming, self._place)
+
+    def _move_each(self, numbers: Iterable[int], move: Callable[[int, FileStep], object]) -> str | None:
+        """Move the file of each step, and return the first path that was not as believed."""
+        for number in numbers:
             step = self.steps[number]
             try:
-                if step.arrives:
-                    self._place(number, step)
-                else:
-                    self._take(number, step)
+                move(number, step)
             except (Blocked, FileExistsError, FileNotFoundError):
                 return step.path
             if step.before is not None and step.leaves and not self._is_as_believed(number, step, step.before):
@@ -169,39 +178,50 @@ class Placing:
 
     def _take(self, number: int, step: FileStep) -> None:
         if step.leaves:
-            with self.ground.folder(folder_of(step.path)) as folder:
-                put(DirEntry(folder, step.name), DirEntry(self._stage, str(number)))
+            put(DirEntry(self.ground.at(folder_of(step.path)), step.name), DirEntry(self._stage, str(number)))
             self._swapped.append(number)
-        if step.after is None:
-            self._remove_empty([*([] if step.leaves else [step.path]), *folders_above(step.path)])
-        else:
-            with self.ground.folder(step.path, make=True):
-                pass  # Git expects a submodule's folder to exist
+
+    def _leave_folders(self, taken: Sequence[FileStep]) -> str | None:
+        """Remove the folders that became empty; Git expects that of a submodule which comes to exist."""
+        gone = (step for step in taken if step.after is None)
+        self._remove_empty(
+            folder for step in gone for folder in [*([] if step.leaves else [step.path]), *folders_above(step.path)]
+        )
+        for step in taken:
+            if step.after is not None:
+                try:
+                    with self.ground.folder(step.path, make=True):
+                        pass
+                except Blocked:
+                    return step.path
+        return None
 
     def _place(self, number: int, step: FileStep) -> None:
         if not step.leaves:
             self._remove_empty(self._folders_only(step.path))
-        with self._folder(folder_of(step.path)) as folder:
-            comes, there = DirEntry(self._stage, str(number)), DirEntry(folder, step.name)
-            if step.leaves:
-                exchange(comes, there)
-            else:
-                put(comes, there)
+        comes, there = DirEntry(self._stage, str(number)), DirEntry(self._open(folder_of(step.path)), step.name)
+        if step.leaves:
+            exchange(comes, there)
+        else:
+            put(comes, there)
         self._swapped.append(number)
 
     def _is_as_believed(self, number: int, step: FileStep, before: TreeEntry) -> bool:
         """Return whether what was swapped out is what we believed."""
-        kind, content = read_at(self._stage, str(number))
+        # What its writer is yet to write would be in no file and in no snapshot.
+        standing = read_if_closed(self._stage, str(number))
+        if standing is None:
+            return False
+        kind, content = standing
         if kind not in (FILE, EXECUTABLE, LINK) or (kind == LINK) != (before.mode == LINK):
             return False
-        # What its writer is yet to write would be in no file and in no snapshot.
-        is_written = kind == LINK or not is_being_written(self._stage, str(number))
-        return is_written and blob_id(content) == step.believed
+        return blob_id(content) == step.believed
 
     # Putting back.
 
     def _put_back(self) -> None:
         """Undo every swap, the last first; what cannot go back is kept in the store."""
+        self.ground.forget()
         for number in reversed(self._swapped):
             try:
                 self._unswap(number, self.steps[number])
@@ -217,7 +237,8 @@ class Placing:
             staged, there = DirEntry(self._stage, str(number)), DirEntry(folder, step.name)
             if not step.arrives:
                 if step.after is not None:
-                    os.rmdir(step.name, dir_fd=folder)
+                    with contextlib.suppress(FileNotFoundError):  # it is not made yet
+                        os.rmdir(step.name, dir_fd=folder)
                 put(staged, there)
                 return
             if step.leaves:
@@ -244,6 +265,14 @@ class Placing:
 
     # Folders.
 
+    def _open(self, path: str) -> int:
+        """Return a folder as `RootDir.at` does, creating it if it is missing."""
+        try:
+            return self.ground.at(path)
+        except FileNotFoundError:
+            with self._folder(path):
+                return self.ground.at(path)
+
     @contextlib.contextmanager
     def _folder(self, path: str) -> Iterator[int]:
         """Open a folder, creating it with its remembered permissions if it is missing."""
@@ -268,11 +297,15 @@ class Placing:
                     os.rmdir(folder.rpartition("/")[2], dir_fd=above)
             except (OSError, Blocked):
                 continue  # not empty
+            self.ground.forget()
             self._modes.setdefault(folder, stat.S_IMODE(status.st_mode))
             self._removed.append(folder)
 
     def _folders_only(self, path: str) -> list[str]:
         """Return a folder and its subfolders if they hold no file, else nothing."""
+        status = self.ground.status(path)
+        if status is None or not stat.S_ISDIR(status.st_mode):
+            return []
         if next(self.ground.files_below(path), None) is not None:
             return []
         found, pending = [], [path]

@@ -215,9 +215,8 @@ def _steps(
 
     def place_files(now: FileState, then: FileState) -> None:
         keep = partial(rescued_saves.keep, live)
-        apply(
-            worktree, live.store.objects, now, then, scratch=live.scratch, spared=change.spared, cwd=live.cwd, keep=keep
-        )
+        places = partial(apply, scratch=live.scratch, spared=change.spared, cwd=live.cwd, discard=live.discard)
+        places(worktree, live.store.objects, now, then, keep=keep)
 
     yield partial(place_files, old, new), partial(place_files, new, old)
     if change.refs:

@@ -335,6 +335,41 @@ def test_submodules_are_left_alone(here: Desk) -> None:
     assert (here.root / "sub/inside").exists()
 
 
+def test_a_folder_that_becomes_a_submodule_is_as_before_after_a_failure(here: Desk) -> None:
+    commit = git(here.root, "rev-parse", "HEAD")
+    old = now(here)
+    gone: dict[str, TreeEntry | None] = {"a.txt": None, "d/b.txt": None, "d/e/c.txt": None}
+    new = then(here, {**gone, "d": TreeEntry(SUBMODULE, commit), "z.txt": blob(here, b"z\n")})
+    write_files(here.root, {"a.txt": b"saved in this moment\n"})
+    refuse(here, old, new)
+    write_files(here.root, {"a.txt": FILES["a.txt"], "z.txt": b"in the way\n"})
+    refuse(here, old, new)
+    (here.root / "z.txt").unlink()
+    place(here, old, new)
+    assert os.listdir(here.root / "d") == []
+    assert (here.root / "z.txt").read_bytes() == b"z\n"
+    place(here, new, old)
+    assert tree_on_disk(here.root) == old.tree
+
+
+def test_many_folders_come_go_and_come_back_whatever_fails(here: Desk) -> None:
+    old = now(here)
+    many = {
+        f"{folder}/{inner}{number}": blob(here, b"new\n")
+        for folder in "nm"
+        for inner in ("", "x/")
+        for number in (1, 2)
+    }
+    new = then(here, {**many, "d/b.txt": None, "d/e/c.txt": None, "d/e": blob(here, b"a file now\n")})
+    place(here, old, new)
+    assert tree_on_disk(here.root) == new.tree
+    write_files(here.root, {"n/x/2": b"saved in this moment\n"})
+    refuse(here, new, old)
+    write_files(here.root, {"n/x/2": b"new\n"})
+    place(here, new, old)
+    assert tree_on_disk(here.root) == old.tree
+
+
 def test_a_read_only_folder_is_refused_before_anything_is_touched(here: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     real, closed = os.access, os.stat(here.root / "d/e").st_ino
 

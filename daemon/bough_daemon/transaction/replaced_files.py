@@ -1,0 +1,54 @@
+"""Files that commands have replaced, removed while nobody waits for it: on some disks that takes milliseconds each."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import threading
+
+from bough_daemon.store.store import Store
+from bough_daemon.system.threads import to_the_end
+
+
+class ReplacedFiles:
+    """The folders with replaced files of one repository. Made on the event loop.
+
+    Their content is known to be in the store. What is not removed when the daemon ends is removed after its next start.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._folder = os.path.join(store.folder, "stage", ".replaced")
+        self._loop = asyncio.get_running_loop()
+        self._more = asyncio.Event()
+        self._more.set()  # for what the last daemon left
+        self._ends = threading.Event()
+
+    def discard(self, folder: str) -> None:
+        """Have a folder on the store's file system removed soon. From any thread."""
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        os.rename(folder, os.path.join(self._folder, os.path.basename(folder)))
+        self._loop.call_soon_threadsafe(self._more.set)
+
+    async def run(self) -> None:
+        """Remove folders as they come, until cancelled."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            self._ends.clear()
+            await to_the_end(asyncio.to_thread(self._remove), hurry=self._ends.set)
+
+    def _remove(self) -> None:
+        try:
+            found = os.listdir(self._folder)
+        except FileNotFoundError:
+            return
+        for name in found:
+            folder = os.path.join(self._folder, name)
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if self._ends.is_set():
+                        return
+                    if not entry.is_dir(follow_symlinks=False):
+                        os.unlink(entry.path)
+            shutil.rmtree(folder)

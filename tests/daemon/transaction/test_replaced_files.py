@@ -1,0 +1,70 @@
+"""Replaced files are removed after the command that replaced them, also where the daemon was killed in between."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from bough_daemon.transaction.replaced_files import ReplacedFiles
+
+from tests.daemon.moves_support import Desk
+from tests.daemon.recording.test_recorder import until
+
+COUNT = 40
+
+
+def stage(top: str, name: str) -> str:
+    """Make a folder of replaced files."""
+    folder = os.path.join(top, name)
+    os.makedirs(folder)
+    for number in range(COUNT):
+        Path(folder, str(number)).write_bytes(b"old\n")
+    return folder
+
+
+def replaced(here: Desk) -> str:
+    return os.path.join(here.store.folder, "stage", ".replaced")
+
+
+def test_what_is_discarded_goes_and_so_does_what_a_killed_daemon_left(here: Desk) -> None:
+    stage(replaced(here), "left")
+
+    async def scene() -> None:
+        files = ReplacedFiles(here.store)
+        removing = asyncio.create_task(files.run())
+        await until(lambda: os.listdir(replaced(here)) == [])
+        folder = stage(here.store.folder, "new")
+        await asyncio.to_thread(files.discard, folder)
+        assert not os.path.exists(folder)
+        await until(lambda: os.listdir(replaced(here)) == [])
+        removing.cancel()
+        await asyncio.wait([removing])
+
+    asyncio.run(scene())
+
+
+def test_the_end_of_the_daemon_does_not_wait_for_them(here: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage(replaced(here), "left")
+    begun, goes_on, real = threading.Event(), threading.Event(), os.unlink
+
+    def slow(path: str) -> None:
+        real(path)
+        begun.set()
+        goes_on.wait(10)
+
+    async def scene() -> None:
+        removing = asyncio.create_task(ReplacedFiles(here.store).run())
+        assert await asyncio.to_thread(begun.wait, 10)
+        removing.cancel()
+        await asyncio.sleep(0)  # the cancellation is heard
+        goes_on.set()
+        await asyncio.wait([removing])
+        assert removing.cancelled()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", slow)
+        asyncio.run(scene())
+    assert len(os.listdir(os.path.join(replaced(here), "left"))) == COUNT - 1
