@@ -521,15 +521,27 @@ class Roster:
     def notice(self, key: bytes) -> tuple[list[Admission], list[Removal]]:
         """Return what tells the holder of a key why they are not in the team, without revealing anyone else.
 
-        That is the removals by which they are out, and the admissions by which the removers are in; or the admissions
-        by which another member has their name.
+        That is the removals by which they are out, and the admissions by which the removers were let in, whether or
+        not they have a name here; or the admissions by which another member has their name.
         """
         removals = self.out_by(key)
         counting = [one.counts.key for one in self.rivals if one.admission.key == key]
-        keys = {above for one in (*(one.remover for one in removals), *counting) for above in self._chain(one)}
+        keys = self._upwards([*(one.remover for one in removals), *counting])
         return [
-            entry for entry in self.admissions.values() if entry.key in keys and not self._is_rival(entry)
+            entry
+            for entry in self.admissions.values()
+            if entry.key in keys and (entry.admitter == self._above[entry.key] or not self._is_rival(entry))
         ], removals
+
+    def _upwards(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Return some keys, and those up to the founder by whom they were let in first, and by whom it counts."""
+        found, waiting = set[bytes](), list(keys)
+        while waiting:
+            key = waiting.pop()
+            if key in self._above and key not in found:
+                found.add(key)
+                waiting += [self._above[key], *([self.origins[key].admitter] if key in self.origins else [])]
+        return found
 
     def out_by(self, key: bytes) -> list[Removal]:
         """Return the removals by which someone is not in the team: of them, or of those who admitted them."""

@@ -97,6 +97,36 @@ def test_whom_a_removed_member_let_in_unknown_to_the_remover_is_told_that_they_a
     assert carols.by_key(dave.key) is None and carols.out_by(dave.key) == [removal]
 
 
+def test_who_was_removed_by_one_whose_name_is_anothers_now_is_told_by_whom() -> None:
+    roster = founded()
+    winner, loser = rivals(roster)
+    (removal,) = heard(roster, loser).remove(someone("erin"), "alice", NOW)
+    here = heard(roster, winner, loser)
+    here.merge_removals([removal], NOW)
+    assert here.member("dave") == winner and here.out_by(someone("alice").key) == [removal]
+    alices = copy_of(roster)
+    admissions, removals = here.notice(someone("alice").key)
+    alices.merge(admissions, [], NOW)
+    assert alices.merge_removals(removals, NOW) == [removal]
+    assert alices.by_key(someone("alice").key) is None
+
+
+def test_who_was_removed_is_told_every_way_by_which_the_remover_was_let_in() -> None:
+    roster = founded()
+    carols, franks = copy_of(roster, NOW - 2 * SETTLED_MS), copy_of(roster, NOW - 2 * SETTLED_MS)
+    frank = admit(franks, "alice", "frank", now=NOW)
+    here = heard(roster, admit(carols, "carol", "dave", now=NOW), frank, admit(franks, "frank", "dave", now=NOW + 1))
+    assert here.origins[someone("dave").key].admitter == frank.key
+    gone = here.remove(someone("alice"), "carol", NOW)
+    said = here.remove(someone("dave"), "bob", NOW)
+    bobs = copy_of(roster)
+    bobs.merge_removals(gone, NOW)  # so dave is in by frank alone, of whom bob has not heard
+    admissions, removals = here.notice(someone("bob").key)
+    bobs.merge(admissions, [], NOW)
+    bobs.merge_removals(removals, NOW)
+    assert bobs.out_by(someone("bob").key) == said
+
+
 def test_a_removal_that_keeps_whom_somebody_let_in_is_not_why_they_are_out() -> None:
     roster = founded()
     first, second = rivals(roster)
