@@ -26,6 +26,7 @@ from bough_daemon.sync.jobs import (
     Doubled,
     FindHaves,
     Job,
+    LandedElsewhere,
     Learned,
     MakePack,
     NotTaken,
@@ -498,10 +499,10 @@ class Machine:
                     self._save_soon()
                     self.later(50, self._answer_purges)
                 case Behind(state):
-                    self._seen_elsewhere(state.time)
-                    number = max(state.sequence, self.team.sequences.get(state.key, 0))
-                    self.team.sequences[state.key] = number
+                    self._number_above(state)
                     self.later(1, partial(self._publish_again, state.key))
+                case LandedElsewhere(state):
+                    self._number_above(state)
                 case Signed(peer, state):
                     self.later(1, partial(self._look_for, peer, state))
                 case Doubled(time):
@@ -516,6 +517,10 @@ class Machine:
                     pass
                 case _:
                     assert_never(job)
+
+    def _number_above(self, state: State) -> None:
+        self._seen_elsewhere(state.time)
+        self.team.sequences[state.key] = max(state.sequence, self.team.sequences.get(state.key, 0))
 
     def _again(self, job: Job, again: Callable[[], list[Job]]) -> None:
         def do_again() -> None:
@@ -543,7 +548,9 @@ class Machine:
             self._publish_all()
 
     def _seen_elsewhere(self, time: int) -> None:
-        if not self.doubled and time > self._began:
+        if not self.doubled and time <= self._began:
+            self._say_where_if_news()
+        elif not self.doubled:
             self.world.tell(f"{self.label} sees that another machine is {self.exchange.member}, too")
             self.doubled = True
             self._say_where()

@@ -109,8 +109,8 @@ MUTATIONS = [
     Mutation(
         "an older address replaces a newer one",
         ROSTER,
-        "before is None or contact.time > before.time)",
-        "before is None or contact.time != before.time)",
+        "before is None or contact.rank > before.rank)",
+        "before is None or contact.rank != before.rank)",
     ),
     Mutation(
         "anybody may say where a member is",

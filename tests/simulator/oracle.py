@@ -195,6 +195,8 @@ class Oracle:
         if machine.roster.vouches:
             yield f"{machine.label} has a vouch that nobody has signed"
         name = machine.exchange.member
+        if machine.roster.addresses(name) != (machine.address,):
+            yield f"{machine.label} is said to be at {machine.roster.addresses(name)}, and is at {machine.address}"
         for branch, tip in machine.store.references.items():
             state = machine.exchange.known.get(Key(name, BranchKind.LIVE, branch.encode()))
             if state is None or state.tip != tip:

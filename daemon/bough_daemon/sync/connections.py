@@ -56,6 +56,7 @@ from bough_daemon.sync.jobs import (
     Doubled,
     FindHaves,
     Job,
+    LandedElsewhere,
     Learned,
     MakePack,
     NotTaken,
@@ -133,6 +134,7 @@ class Callbacks:
     declined: Callable[[Declined], None]
     learned: Callable[[Learned], None]
     behind: Callable[[State], None]
+    landed_elsewhere: Callable[[State], None]
     signed: Callable[[str, State], None]
     doubled: Callable[[int], None]
     purges: Callable[[PurgesHeard], None]
@@ -250,6 +252,8 @@ class Connections:
                     self._told.confirmed(peer, state)
                 case Behind(state):
                     self._told.behind(state)
+                case LandedElsewhere(state):
+                    self._told.landed_elsewhere(state)
                 case Signed(peer, state):
                     self._told.signed(peer, state)
                 case Doubled(time):

@@ -28,6 +28,7 @@ from bough_daemon.sync.jobs import (
     Doubled,
     FindHaves,
     Job,
+    LandedElsewhere,
     Learned,
     MakePack,
     NotTaken,
@@ -410,9 +411,11 @@ class Exchange:
             return heard
         jobs = self.review(before) if entries or removals or vouches else []
         self.spread(entries, addresses, peer, removals, vouches)
-        doubled = [Doubled(one.time) for one in addresses if self.key == one.key]
         learned = Learned(tuple(entries), tuple(addresses), tuple(removals), tuple(vouches))
-        return [learned, *doubled, *jobs, *heard]
+        return [learned, *self._doubled(addresses), *jobs, *heard]
+
+    def _doubled(self, addresses: Iterable[Contact]) -> list[Job]:
+        return [Doubled(one.time) for one in addresses if one.key == self.key]
 
     def hear_purges(self, purges: Iterable[Purge], answers: Iterable[PurgeAnswer], besides: str = "") -> list[Job]:
         """Process members' purges and their outcomes, and send what is new to everyone except `besides`."""
@@ -447,11 +450,11 @@ class Exchange:
         else:
             counter = self.roster.counter_removals(key, said.removals)
             removals = self.roster.merge_removals(counter, now)
-        if not entries and not removals:
+        if not entries and not addresses and not removals:
             return []
-        jobs = self.review(before)
+        jobs = self.review(before) if entries or removals else []
         self.spread(entries, addresses, removals=removals)
-        return [Learned(tuple(entries), tuple(addresses), tuple(removals)), *jobs]
+        return [Learned(tuple(entries), tuple(addresses), tuple(removals)), *self._doubled(addresses), *jobs]
 
     def notice_for(self, key: bytes) -> Gossip:
         """Return why the holder of a key, or this member, is not in the team; empty if both are."""
@@ -522,7 +525,11 @@ class Exchange:
         return self._fetch(key)
 
     def _hear_of_mine(self, peer: str, link: Link, state: State) -> list[Job]:
-        """Process a state of this member; one whose tip is not here was lost with a disk, or is a second machine's."""
+        """Process a state of this member; one whose tip is not here was lost with a disk, or is a second machine's.
+
+        Of a live branch, what this machine has counts, and the other is kept aside. Of landings the newest counts,
+        wherever it was signed: the next one has to continue from it.
+        """
         key, mine = state.key, self.known.get(state.key)
         if mine is not None and mine.tip == state.tip:
             if state.sequence > _sequence(link.holds, key):
@@ -534,7 +541,10 @@ class Exchange:
             return lost
         if state.sequence > _sequence(link.holds, key):
             link.holds[key] = state
-        if state.sequence > _sequence(self.known, key):
+        is_newer = state.sequence > _sequence(self.known, key)
+        if key.kind is BranchKind.LANDED:
+            return [LandedElsewhere(state), *self._fetch(key)] if is_newer else self._offer(peer, key)
+        if is_newer:
             return [Behind(state), *lost]
         return [*lost, *self._offer(peer, key)]
 

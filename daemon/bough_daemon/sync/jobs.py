@@ -109,6 +109,13 @@ class Behind:
 
 
 @dataclass(frozen=True)
+class LandedElsewhere:
+    """A peer holds a newer landing of this member, which is fetched and then counts here: number others above it."""
+
+    state: State
+
+
+@dataclass(frozen=True)
 class Signed:
     """`peer` holds a state of this member that is not the newest: call `keep_aside` if its tip is not in the store."""
 
@@ -158,6 +165,7 @@ Job = (
     | Confirmed
     | Declined
     | Behind
+    | LandedElsewhere
     | Signed
     | Doubled
     | AskAgain

@@ -272,6 +272,7 @@ class TeamSync:
             self._declined,
             self._learned,
             self._behind,
+            self._number_above,
             self._signed,
             self._seen_elsewhere,
             self._heard_purges,
@@ -966,18 +967,28 @@ class TeamSync:
         self._on_event(TeamEvent("alone", self.member))
 
     def _seen_elsewhere(self, time: int) -> None:
-        """Record that another machine signed with my key; anything older than this start may be from a lost disk."""
-        if self.doubled or time <= self._began:
+        """Record that another machine signed with my key; anything older than this start may be from a lost disk.
+
+        Then the addresses may be old ones, too, and teammates have to hear where this machine is.
+        """
+        if self.doubled:
+            return
+        if time <= self._began:
+            self.moved()
             return
         log.warning("another machine is %s in team %s, too; nothing of this one is shared", self.member, self.team_id)
         self.doubled = True
         self.reach.announce()  # so that the other machine learns of this one
         self._on_event(TeamEvent("doubled", self.member))
 
-    def _behind(self, state: State) -> None:
-        """Continue above the number that peers know, unless another machine is this member too."""
+    def _number_above(self, state: State) -> None:
+        """Have the next state of a branch numbered above one that peers know; see whether another machine signed it."""
         self._seen_elsewhere(state.time)
         self._team.sequences[state.key] = max(state.sequence, self._team.sequences.get(state.key, 0))
+
+    def _behind(self, state: State) -> None:
+        """Publish what is here again, above the state that peers know."""
+        self._number_above(state)
         self._background.keep("publishing above the state that peers know", partial(self._publish_again, state.key))
         self._on_event(TeamEvent("behind", self.member, os.fsdecode(state.key.branch), state.tip))
 

@@ -91,7 +91,10 @@ class Admission:
 
 @dataclass(frozen=True)
 class Contact:
-    """A member's addresses, `host:port` each, signed by that member; a later `time` (milliseconds) replaces it."""
+    """A member's addresses, `host:port` each, signed by that member; a later `time` (milliseconds) replaces it.
+
+    Of two with one time, which only a copied machine signs, the same one counts everywhere.
+    """
 
     key: bytes
     addresses: tuple[str, ...]
@@ -101,6 +104,11 @@ class Contact:
     def statement(self, team: str) -> bytes:
         """Return what the member signs."""
         return statement("contact", team, self.key, self.time, *self.addresses)
+
+    @property
+    def rank(self) -> tuple[int, tuple[str, ...]]:
+        """Return the value by which a contact replaces another one of the same member: the higher counts."""
+        return self.time, self.addresses
 
     @property
     def size(self) -> int:
@@ -755,7 +763,7 @@ class Roster:
         well_formed = len(contact.addresses) <= MOST_ADDRESSES and all(
             len(address) <= LONGEST_ADDRESS and is_address(address) for address in contact.addresses
         )
-        news = well_formed and (before is None or contact.time > before.time) and self.by_key(contact.key) is not None
+        news = well_formed and (before is None or contact.rank > before.rank) and self.by_key(contact.key) is not None
         if not news or not verify(contact.key, contact.signature, contact.statement(self.team)):
             return False
         self.contacts[contact.key] = contact

@@ -20,8 +20,10 @@ from bough_daemon.sync.jobs import (
     AskAgain,
     Behind,
     Declined,
+    Doubled,
     FindHaves,
     Job,
+    LandedElsewhere,
     Learned,
     MakePack,
     NotTaken,
@@ -570,6 +572,27 @@ def test_a_member_restored_from_a_backup_hears_of_its_own_newer_state(pair: Worl
     assert seen and seen[0] == Behind(state)
 
 
+def test_of_a_members_own_landings_the_newest_counts_wherever_it_was_signed(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    key = Key("alice", BranchKind.LANDED, b"main")
+    old, new = oid("landed", 1), oid("landed", 2)
+    bob.commits |= {old: None, new: old}
+    first, second = (
+        State(alice.exchange.roster.team, key, number, tip, tip, NOW).signed(someone("alice"))
+        for number, tip in ((1, old), (2, new))
+    )
+    bob.exchange.known[key] = second
+    heard, fetch = alice.exchange.hear("bob", Announce(second), NOW)
+    assert (heard, fetch) == (LandedElsewhere(second), FindHaves("bob", second))
+    assert alice.exchange.hear("bob", Announce(second), NOW) == [LandedElsewhere(second)]  # already asked for
+    alice.todo.append(fetch)
+    pair.settle()
+    assert alice.exchange.known[key] == second and alice.commits[new] == old
+    assert alice.exchange.hear("bob", Announce(first), NOW) == []
+    forged = replace(second, sequence=3)
+    assert alice.exchange.hear("bob", Announce(forged), NOW) == []
+
+
 def test_what_is_asked_for_while_it_is_made_unasked_is_sent_however_large(pair: World) -> None:
     alice = pair.members["alice"]
     first = alice.save()
@@ -609,6 +632,17 @@ def test_a_new_member_is_made_known_to_all_and_then_trusted() -> None:
     world.settle()
     assert world.members["carol"].exchange.roster.member("dave") == entry
     world.close()
+
+
+def test_where_a_member_is_counts_also_when_heard_from_a_member_who_takes_one_for_a_stranger(pair: World) -> None:
+    alice, bob = pair.members["alice"].exchange, someone("bob")
+    copied = copy_of(alice.roster)
+    elsewhere = copied.announce(someone("alice"), ["10.0.0.9:9"], NOW)
+    bobs = copied.announce(bob, ["10.0.0.2:2"], NOW)
+    said = Gossip(contacts=(elsewhere, bobs))
+    assert alice.hear_former(bob.key, said, NOW) == [Learned((), (elsewhere, bobs)), Doubled(NOW)]
+    assert alice.hear_former(bob.key, said, NOW) == []
+    assert alice.roster.addresses("bob") == ("10.0.0.2:2",)
 
 
 def test_a_state_stops_counting_when_its_branch_becomes_another_members(pair: World) -> None:

@@ -99,6 +99,66 @@ def test_what_a_restored_backup_does_not_have_is_kept_by_everyone(folder: Path, 
     run(test())
 
 
+def landed_by_alice(side: Side) -> str | None:
+    """Return what is known here as alice's last landing."""
+    return next((one.commit for one in side.sync.landed() if one.member == "alice"), None)
+
+
+@pytest.mark.parametrize("has_landed_before", [False, True])
+def test_a_restored_backup_goes_on_from_its_newest_landing(folder: Path, has_landed_before: bool) -> None:
+    async def land(alice: Side, bob: Side, text: bytes) -> str:
+        commit = await alice.save({"a.txt": text}, publish=False)
+        await alice.sync.publish_landed("main", commit)
+        await eventually(lambda: landed_by_alice(bob) == commit)
+        return commit
+
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            if has_landed_before:
+                await land(alice, bob, b"first\n")
+            await all_of.stop(alice)
+            backup = await asyncio.to_thread(Backup, all_of, "alice")
+            alice = await all_of.start("alice")
+            lost = await land(alice, bob, b"lost\n")
+            await all_of.stop(alice)
+
+            await asyncio.to_thread(backup.restore, "store", "home")
+            alice = await all_of.start("alice")
+            assert not await alice.owner.run(alice.store.objects.exists, lost)
+            await eventually(lambda: landed_by_alice(alice) == lost, "hearing of the landing")
+            assert await alice.owner.run(alice.store.objects.exists, lost)
+            assert landed_by_alice(bob) == lost and not alice.sync.doubled
+            await land(alice, bob, b"next\n")
+            assert not alice.sync.disputes() and not bob.sync.disputes()
+
+    run(test())
+
+
+def test_a_restored_backup_tells_where_it_is_though_it_was_elsewhere_since(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            await eventually(lambda: alice.sync.roster.addresses("bob"))  # alice calls bob, who cannot find alice
+            await all_of.stop(alice)
+            backup = await asyncio.to_thread(Backup, all_of, "alice")
+            alice = await all_of.start("alice")
+            await eventually(lambda: alice.is_connected("bob"))
+            contact = alice.sync.roster.announce(alice.listener.identity, ("198.51.100.7:4700",), now_ms())
+            alice.sync._exchange.spread([], [contact])
+            alice.sync._conversations.do([])
+            await eventually(lambda: bob.sync.roster.addresses("alice") == contact.addresses)
+            await all_of.stop(alice)
+
+            await asyncio.to_thread(backup.restore, "home")
+            alice = await all_of.start("alice")
+            await eventually(lambda: alice.is_connected("bob"))
+            await eventually(lambda: bob.sync.roster.addresses("alice") == alice.listener.addresses())
+            assert not alice.sync.doubled
+
+    run(test())
+
+
 def test_what_only_one_who_was_away_had_is_kept_when_they_are_back(folder: Path) -> None:
     async def test() -> None:
         async with machines(folder) as all_of:

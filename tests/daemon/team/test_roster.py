@@ -256,6 +256,14 @@ def test_a_member_alone_says_where_they_listen_and_the_latest_word_counts(roster
     assert reader.merge([], [forged], NOW)[1] == []
 
 
+def test_of_two_contacts_with_one_time_the_same_one_counts_on_all_machines(roster: Roster) -> None:
+    copied = copy_of(roster)
+    one = roster.announce(someone("alice"), ["10.0.0.1:1"], NOW)
+    other = copied.announce(someone("alice"), ["10.0.0.2:2"], NOW)
+    assert roster.merge([], [other], NOW)[1] == [other] and copied.merge([], [one], NOW)[1] == []
+    assert roster.addresses("alice") == copied.addresses("alice") == ("10.0.0.2:2",)
+
+
 @pytest.mark.parametrize("address", ["unix:/tmp/x", "host", "host:99999999", "a b:1", "x" * 300 + ":1", "ä:1"])
 def test_a_contact_that_is_no_address_is_dropped(roster: Roster, address: str) -> None:
     plain = Contact(someone("alice").key, (address,), NOW)
