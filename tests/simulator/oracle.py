@@ -126,6 +126,8 @@ class Oracle:
         _, signer = self._truth[state.signature]
         if not machine.is_hostile and not state.key.aside and entry is not None and entry.key == signer:
             raise Harm(f"{machine.label} has forgotten {told(state)}")
+        # Who is in again later has to be asked again: until then nothing that was confirmed before counts.
+        self._confirmed.get(machine, {}).pop((state.key, signer), None)
 
     def _check_memory(self, what: str, link: Link) -> None:
         # Of each branch, the newest alone: whatever the peer does not read.
