@@ -9,10 +9,11 @@ WORKERS := $(shell expr $(CORES) + 1)
 MEMORY := $(shell test -w /dev/shm && test $$(df -Pk /dev/shm | awk 'END {print $$4}') -gt 4000000 && echo /dev/shm)
 PYTEST := $(if $(MEMORY),TMPDIR=$(MEMORY)) $(BIN)/python -m pytest
 # mypy takes as long as all other checks: they run side by side, and what each says stays together.
-CHECKS := types style imports generated
+QUICK := style imports generated
+CHECKS := types $(QUICK)
 BESIDE := $(MAKE) --no-print-directory --jobs=$(CORES) $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: test check $(CHECKS) collected coverage demo generate clean
+.PHONY: test tested check $(CHECKS) collected coverage demo generate clean
 
 # One virtual environment serves everything; it is made again when what it holds changes.
 $(STAMP): pyproject.toml
@@ -22,8 +23,14 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,cpu,remote]'
 	@touch $@
 
+# mypy keeps one core busy while the tests are collected on another, and goes on beside them; what it says comes last.
 test: $(STAMP)
-	@$(BESIDE) $(CHECKS) collected
+	@$(BESIDE) $(QUICK)
+	@said=$$(mktemp); $(MAKE) --no-print-directory types >"$$said" 2>&1 & types=$$!; \
+	$(MAKE) --no-print-directory collected tested; tests=$$?; \
+	wait $$types; types=$$?; cat "$$said"; rm -f "$$said"; exit $$((tests | types))
+
+tested:
 	$(PYTEST) --numprocesses=$(WORKERS) --dist=worksteal
 
 check: $(STAMP)
