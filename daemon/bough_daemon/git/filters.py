@@ -24,9 +24,12 @@ ATTRIBUTES = ("text", "eol", "crlf", "ident", "filter", "working-tree-encoding")
 FAILED = re.compile(r"^fatal: ((?:.|\n)+): smudge filter (\S+) failed$", re.MULTILINE)
 EXTERNAL = "external filter "
 NOT_PUSHED = (
-    "Git LFS does not have its content here; it is uploaded when its author lands or pushes it. "
-    "Try again then, or check that the LFS server can be reached."
+    "Git LFS does not have the content here: it is uploaded when its author lands or pushes it, or runs "
+    "`git lfs push --object-id origin {0}`. Try again then, or check that the LFS server can be reached."
 )
+POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-.*\n)*oid sha256:([0-9a-f]{64})\nsize ")
+LARGEST_POINTER = 1024  # bytes, as Git LFS has it
+MOST_NAMED = 20  # LFS contents that one hint names
 LOSSLESS = {"lfs"}  # filters that return exactly what they were given
 AT_ONCE = 1000  # files that one git child converts
 
@@ -72,6 +75,7 @@ class Checkout:
     def __init__(self, worktree: Worktree, objects: Objects, tree: str, paths: Iterable[str], folder: str) -> None:
         self._folder = folder
         self._worktree = worktree
+        self._objects = objects
         # What was staged before a hop may by now be in the store alone.
         borrowed = os.fsdecode(quoted(objects.folder, ":"))
         self._git = worktree.git.with_environment(
@@ -105,30 +109,38 @@ class Checkout:
                     paths = [path for _, path in some if ("filter" in rules.get(path, ())) == filtered]
                     if paths:
                         names = b"".join(os.fsencode(path) + b"\0" for path in paths)
-                        _check_out(git, out, names)
+                        self._check_out(git, out, names, some)
                 for _, path in some:
                     with open(os.path.join(out, path), "rb") as source:
                         yield source.read()
 
+    def _check_out(self, git: GitCommand, out: str, names: bytes, some: Sequence[tuple[str, str]]) -> None:
+        try:
+            git.run("checkout-index", "-z", "--stdin", f"--prefix={out}/", stdin=names)
+        except GitFailed as failure:
+            words = failure.facts.get("output", "")
+            found = FAILED.search(words)
+            if found is None:
+                raise
+            path, name = printable(found[1]), found[2]
+            said = next((line for line in words.splitlines() if "error" in line.lower() and EXTERNAL not in line), "")
+            hint = {"hint": NOT_PUSHED.format(self._not_here(some))} if name == "lfs" else {}
+            why = f": {bounded(said)}" if said else ""
+            message = f"the filter `{name}` failed on {path}; nothing was changed{why}"
+            raise FilterFailed(message, filter=name, **hint) from None
+
+    def _not_here(self, some: Iterable[tuple[str, str]]) -> str:
+        """Return the ids of the LFS contents that blobs name and that are not in this repository, for a command."""
+        storage = os.path.join(self._worktree.common_dir, self._worktree.config("lfs.storage") or "lfs", "objects")
+        small = (oid for oid, _ in some if self._objects.size(oid) < LARGEST_POINTER)
+        named = (POINTER.match(self._objects.blob(oid)) for oid in small)
+        ids = dict.fromkeys(one[1].decode() for one in named if one is not None)
+        missing = [id for id in ids if not os.path.exists(os.path.join(storage, id[:2], id[2:4], id))]
+        return " ".join([*missing[:MOST_NAMED], *(["…"] if len(missing) > MOST_NAMED else [])]) or "ID"
+
     def _index(self, entries: Iterable[tuple[str, str]]) -> None:
         lines = "".join(f"100644 {oid} 0\t{path}\0" for oid, path in entries)
         self._git.run("update-index", "-z", "--index-info", stdin=os.fsencode(lines))
-
-
-def _check_out(git: GitCommand, folder: str, names: bytes) -> None:
-    try:
-        git.run("checkout-index", "-z", "--stdin", f"--prefix={folder}/", stdin=names)
-    except GitFailed as failure:
-        words = failure.facts.get("output", "")
-        found = FAILED.search(words)
-        if found is None:
-            raise
-        path, name = printable(found[1]), found[2]
-        said = next((line for line in words.splitlines() if "error" in line.lower() and EXTERNAL not in line), "")
-        hint = {"hint": NOT_PUSHED} if name == "lfs" else {}
-        why = f": {bounded(said)}" if said else ""
-        message = f"the filter `{name}` failed on {path}; nothing was changed{why}"
-        raise FilterFailed(message, filter=name, **hint) from None
 
 
 def ignored_under(

@@ -171,6 +171,47 @@ def test_a_missing_lfs_object_is_told_in_one_line(here: Desk, name: str) -> None
     why = "nothing was changed: Error downloading object: x (12ab): not found"
     assert failure.value.message == f"the filter `lfs` failed on {printable(name)}; {why}"
     assert "lands or pushes it" in failure.value.facts["hint"]
+    assert "`git lfs push --object-id origin ID`" in failure.value.facts["hint"]
+
+
+def pointer(number: int, more: str = "") -> bytes:
+    return f"version https://git-lfs.github.com/spec/v1\n{more}oid sha256:{number:064x}\nsize 12\n".encode()
+
+
+@pytest.mark.parametrize("storage", ["lfs", "elsewhere"])
+def test_a_missing_lfs_object_is_told_with_the_command_that_uploads_it_and_the_others(here: Desk, storage: str) -> None:
+    git(here.root, "config", "filter.lfs.smudge", "false")
+    git(here.root, "config", "filter.lfs.required", "true")
+    if storage != "lfs":
+        git(here.root, "config", "lfs.storage", storage)
+    known = here.root / ".git" / storage / "objects" / "00" / "00" / f"{1:064x}"
+    known.parent.mkdir(parents=True)
+    known.write_bytes(b"the content\n")
+    contents = {
+        "1.bin": pointer(1),
+        "2.bin": pointer(2),
+        "3.bin": pointer(3, "ext-0-x sha256:0\n"),
+        "again.bin": pointer(2),
+        "none.bin": b"oid sha256:no pointer\n",
+        "long.bin": pointer(4) + b"x" * 2000,
+    }
+    changes = {name: blob(here, data) for name, data in contents.items()}
+    failure = refuse(
+        here, now(here), then(here, {".gitattributes": blob(here, b"*.bin filter=lfs\n"), **changes}), FilterFailed
+    )
+    assert isinstance(failure.value, FilterFailed)
+    assert f"`git lfs push --object-id origin {2:064x} {3:064x}`" in failure.value.facts["hint"]
+
+
+def test_of_many_missing_lfs_objects_some_are_told(here: Desk) -> None:
+    git(here.root, "config", "filter.lfs.smudge", "false")
+    git(here.root, "config", "filter.lfs.required", "true")
+    changes = {f"{number:03}.bin": blob(here, pointer(number)) for number in range(100)}
+    failure = refuse(
+        here, now(here), then(here, {".gitattributes": blob(here, b"*.bin filter=lfs\n"), **changes}), FilterFailed
+    )
+    assert isinstance(failure.value, FilterFailed)
+    assert f"{19:064x} …`" in failure.value.facts["hint"]
 
 
 EDITS: dict[str, Callable[[Path], object]] = {
