@@ -46,7 +46,7 @@ def apply(
     `cwd`: the user's current folder, which stays even if it becomes empty. `plain`: paths whose bytes are known to be
     their blobs, before and after. Raises HostilePath or NotPossibleNow before anything is touched. Disturbed, and any
     failure halfway, leave the files as they were. `keep`: called with the files that could not be put back because the
-    user saved them again in that moment. `discard`: called with a folder below `scratch` that nobody needs any more.
+    user saved them again in that moment. `discard`: called with a folder below `scratch` that is no longer needed.
     """
     steps = [step for step in differences(objects, old, new) if step.path not in spared]
     with RootDir(worktree.root) as ground:
