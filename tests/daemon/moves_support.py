@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
@@ -155,11 +157,54 @@ def git_dir_of(root: Path) -> Path:
     return inside if inside.is_dir() else Path(git(root, "rev-parse", "--absolute-git-dir"))
 
 
+_trees: dict[bytes, str] = {}  # what Git has answered, by all that it goes by
+
+
 def tree_on_disk(root: Path) -> str:
-    """Return the tree that `git add --all` and `git write-tree` give, without touching the index."""
+    """Return the tree that `git add --all` and `git write-tree` give, without touching the index.
+
+    Git is not asked again about the very same files, index and settings, as long as what it wrote is there.
+    """
+    git_dir = git_dir_of(root)
+    state = _state(root, git_dir)
+    known = _trees.get(state) if state is not None else None
+    if known is not None and (_common(git_dir) / "objects" / known[:2] / known[2:]).exists():
+        return known
+    tree = _tree_by_git(root, git_dir / "index")
+    if state is not None:
+        _trees[state] = tree
+    return tree
+
+
+def _common(git_dir: Path) -> Path:
+    linked = git_dir / "commondir"
+    return git_dir / linked.read_text().strip() if linked.exists() else git_dir
+
+
+def _state(root: Path, git_dir: Path) -> bytes | None:
+    """Return a digest of all that `git add --all` goes by; None where there is more than files and symlinks."""
+    seen = hashlib.sha256(os.fsencode(root))
+    settings = ("config", "config.worktree", "info/exclude", "info/attributes", "info/sparse-checkout")
+    own = [folder / name for folder in (git_dir, _common(git_dir)) for name in settings]
+    for file in (Path.home() / ".gitconfig", git_dir / "index", *own):
+        seen.update(b"\0%d\0" % file.stat().st_size + file.read_bytes() if file.is_file() else b"\1")
+    for folder, folders, names in os.walk(root):
+        if ".git" in [*folders, *names] and folder != str(root):
+            return None  # a nested repository
+        folders[:] = sorted(name for name in folders if name != ".git")
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for path in (os.path.join(folder, name) for name in sorted([*names, *links]) if name != ".git"):
+            status = os.lstat(path)
+            if not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
+                return None
+            data = os.fsencode(os.readlink(path)) if stat.S_ISLNK(status.st_mode) else Path(path).read_bytes()
+            seen.update(b"%s\0%o\0%d\0%s" % (os.fsencode(path), status.st_mode, len(data), data))
+    return seen.digest()
+
+
+def _tree_by_git(root: Path, index: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         scratch = os.path.join(folder, "index")
-        index = git_dir_of(root) / "index"
         if index.exists():
             shutil.copy2(index, scratch)
         # A file that is outside a sparse checkout stays out of it, and Git says so by failing.
