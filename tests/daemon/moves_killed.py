@@ -1,7 +1,8 @@
-"""A command in a process of its own, killed at one of its steps: ROOT COMMAND STEP SNAPSHOT.
+"""A command in a process of its own, killed at one of its steps: ROOT COMMAND STEP SNAPSHOT [ahead].
 
 A step is whatever Python reports to an audit hook (files opened, renamed, linked and removed, children started), and
-each exchange of two files. The steps that it took are printed when it lives to the end.
+each exchange of two files. The steps that it took are printed when it lives to the end. `ahead`: its files
+are made before it has the store's thread to itself, as those of a command that changes many.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bough_daemon.commands.merge import merge
 from bough_daemon.commands.restore import restore
 from bough_daemon.commands.undo import redo, undo
 from bough_daemon.git import atomic_rename
+from bough_daemon.transaction import new_files
 
 from tests.daemon.moves_support import Desk, merge_both
 from tests.daemon.together.desk_session import fold_guest
@@ -61,6 +63,8 @@ def main() -> None:
         if steps == last:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    if sys.argv[5:] == ["ahead"]:
+        new_files.MANY = 0
     here = Desk(Path(root))
     here.since = since
     here.snapshot()

@@ -25,6 +25,7 @@ from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.edits_left import EditsLeft, edits_left
 from bough_daemon.transaction.file_state import FileState, differences
 from bough_daemon.transaction.index_only import index_only
+from bough_daemon.transaction.new_files import made_ahead
 from bough_daemon.transaction.terminal import Terminal
 from bough_daemon.transaction.transaction import (
     Transaction,
@@ -104,9 +105,13 @@ async def hop(
             theirs = await live.beside(partial(_destination, mine=snapshot, theirs=theirs, kind=kind, at=at))
         there = await live.owner.run(hop_now, live)
         tree = await live.owner.run(lambda: live.store.objects.commit(theirs.tip).tree)
-        if there is not None and there.name == name and not at:
+        moves_on = there is not None and there.name == name and not at
+        if there is not None and moves_on:
             tree = await _with_my_edits(live, snapshot, there, theirs, both)
-        return *await live.owner.run(_enter, live, snapshot, theirs, there, tree, kind), snapshot.tree
+        async with made_ahead(live, snapshot.tree, lambda _: FileState(tree)) as ready:
+            if ready.staged is not None and not moves_on:
+                snapshot = await live.save()  # what was saved meanwhile was saved before the hop
+            return *await live.owner.run(_enter, ready, snapshot, theirs, there, tree, kind), snapshot.tree
 
     moved, old, tree = await steadily(attempt)
     await _after_hop(live, terminal, moved, old, tree)
@@ -128,11 +133,19 @@ async def back(live: LiveWorktree, terminal: Terminal) -> Moved:
         snapshot = await live.save()
         there = await live.owner.run(lambda: journal_of(live).hop())
         host = live.teammate(there.name) if there is not None else None
-        return await live.owner.run(_leave, live, snapshot, host)
+        async with made_ahead(live, snapshot.tree, _home) as ready:
+            snapshot = await live.save() if ready.staged is not None else snapshot
+            return await live.owner.run(_leave, ready, snapshot, host)
 
     moved, old = await steadily(attempt)
     await after_checkout(live, terminal, old, moved.head.commit)
     return moved
+
+
+def _home(live: LiveWorktree) -> FileState | None:
+    """Return the files as they were before the hop; None without one."""
+    there = hop_now(live)
+    return checkpoint.read(live.store.objects, there.home).picture if there is not None else None
 
 
 async def off(live: LiveWorktree, terminal: Terminal, branch: str) -> Moved:

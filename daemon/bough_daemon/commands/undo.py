@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bough_daemon.commands.hop import was_ignored
 from bough_daemon.errors import NothingToRedo, NothingToUndo
@@ -10,13 +12,14 @@ from bough_daemon.git import index
 from bough_daemon.git.refs import backward, check_free, check_idle, commit_of
 from bough_daemon.git.worktree import Head
 from bough_daemon.history.ancestry import walk_back_ahead
-from bough_daemon.history.journal import Operation
+from bough_daemon.history.journal import Journal, Operation
 from bough_daemon.history.timeline import Snapshot, read_snapshot
 from bough_daemon.transaction import checkpoint
 from bough_daemon.transaction.checkpoint import Checkpoint
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.edits_left import EditsLeft, edits_left
 from bough_daemon.transaction.file_state import FileState, FileStep, differences
+from bough_daemon.transaction.new_files import made_ahead
 from bough_daemon.transaction.transaction import Transaction, carry_out, check_ready, journal_of, recover, steadily
 
 
@@ -46,7 +49,10 @@ async def undo(live: LiveWorktree) -> Undone:
     async def attempt() -> Undone:
         snapshot = await live.save()
         await live.beside(lambda there: _prepare(there, snapshot, journal_of(there).newest()))
-        return await live.owner.run(_undo, live, snapshot)
+        goal = partial(_goal, snapshot=snapshot, of=Journal.newest)
+        async with made_ahead(live, snapshot.tree, goal) as ready:
+            snapshot = await live.save() if ready.staged is not None else snapshot
+            return await live.owner.run(_undo, ready, snapshot)
 
     return replace(await steadily(attempt), kept=left.kept)
 
@@ -61,7 +67,10 @@ async def redo(live: LiveWorktree) -> Undone:
     async def attempt() -> Undone:
         snapshot = await live.save()
         await live.beside(lambda there: _prepare(there, snapshot, journal_of(there).redoable()))
-        return await live.owner.run(_redo, live, snapshot)
+        goal = partial(_goal, snapshot=snapshot, of=Journal.redoable)
+        async with made_ahead(live, snapshot.tree, goal) as ready:
+            snapshot = await live.save() if ready.staged is not None else snapshot
+            return await live.owner.run(_redo, ready, snapshot)
 
     return await steadily(attempt)
 
@@ -76,6 +85,14 @@ def _prepare(live: LiveWorktree, snapshot: Snapshot, operation: Operation | None
         walk_back_ahead(live.store, then, before.head.commit)
     if before.head.commit != snapshot.base:
         live.store.give_ahead(before.head.commit)
+
+
+def _goal(live: LiveWorktree, snapshot: Snapshot, of: Callable[[Journal], Operation | None]) -> FileState | None:
+    """Return what the files will be once an operation of the journal is undone; None without one."""
+    operation = of(journal_of(live))
+    if operation is None:
+        return None
+    return _picture(live, operation, checkpoint.read(live.store.objects, operation.before), snapshot)
 
 
 def _undo(live: LiveWorktree, snapshot: Snapshot) -> Undone:

@@ -21,6 +21,7 @@ from bough_daemon.git.paths import folder_of, folders_above
 from bough_daemon.git.root_dir import RootDir, blob_id, kind_of
 from bough_daemon.git.rules import is_sparse
 from bough_daemon.git.worktree import Worktree
+from bough_daemon.transaction.context import StagedFiles
 from bough_daemon.transaction.file_state import Disturbed, FileState, FileStep, differences, is_file
 from bough_daemon.transaction.swap_in import Discard, Keep, Placing, stages
 
@@ -39,6 +40,7 @@ def apply(
     plain: Collection[str] = (),
     keep: Keep = lambda files: None,
     discard: Discard = shutil.rmtree,
+    staged: StagedFiles | None = None,
 ) -> None:
     """Change the files from `old`, their expected state, to `new`; only paths that differ are touched.
 
@@ -47,6 +49,7 @@ def apply(
     their blobs, before and after. Raises HostilePath or NotPossibleNow before anything is touched. Disturbed, and any
     failure halfway, leave the files as they were. `keep`: called with the files that could not be put back because the
     user saved them again in that moment. `discard`: called with a folder below `scratch` that is no longer needed.
+    `staged`: files that were made beforehand.
     """
     steps = [step for step in differences(objects, old, new) if step.path not in spared]
     with RootDir(worktree.root) as ground:
@@ -59,7 +62,8 @@ def apply(
         try:
             near = _near(worktree.root, scratch)
             later = discard if near == scratch else shutil.rmtree  # in the working tree the user would see it
-            Placing(ground, objects, steps, new, keep, occupied, plain, later).carry_out(worktree, near)
+            placing = Placing(ground, objects, steps, new, keep, occupied, plain, later, staged)
+            placing.carry_out(worktree, near)
         except OSError as failure:
             raise _named(failure) from failure
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bough_daemon.errors import OutsideWorktree, UnknownMember
+from bough_daemon.git.objects import TreeEntry
 from bough_daemon.git.worktree import Worktree, whole
 from bough_daemon.history.branches import Branch
 from bough_daemon.history.timeline import Snapshot
@@ -33,13 +34,32 @@ class LiveBranch:
 
 
 @dataclass(frozen=True)
+class StagedFile:
+    """A file that was made beforehand: its name in the folder, its entry, and the blob of its exact bytes."""
+
+    name: str
+    entry: TreeEntry | None
+    oid: str
+
+
+@dataclass(frozen=True)
+class StagedFiles:
+    """The files of a change to a state of the files, in `folder`, by path; `tree`, `raw`: that state's."""
+
+    folder: str
+    tree: str
+    raw: Mapping[str, str]
+    files: Mapping[str, StagedFile]
+
+
+@dataclass(frozen=True)
 class LiveWorktree:
     """A worktree with its store and live branch.
 
     `owner`: the thread for all work on the store. `save`: takes an exact snapshot and returns it. `teammate`: returns a
     branch by name, or None. `cwd`: the folder that the command was typed in; empty: unknown. `solid`: returns the
     snapshot that the member of a branch marked as solid last; empty: none. `discard`: removes a folder with
-    replaced files, sooner or later.
+    replaced files, sooner or later. `staged`: files of the command that is carried out, made beforehand.
     """
 
     worktree: Worktree
@@ -51,6 +71,7 @@ class LiveWorktree:
     cwd: str = ""
     solid: Callable[[str], str] = lambda name: ""
     discard: Callable[[str], object] = shutil.rmtree
+    staged: StagedFiles | None = None
 
     @property
     def scratch(self) -> str:

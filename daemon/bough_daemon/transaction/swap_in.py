@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import shutil
@@ -11,15 +10,17 @@ import stat
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from bough_daemon.errors import HostilePath, StoreDamaged
+from bough_daemon.errors import StoreDamaged
 from bough_daemon.git.atomic_rename import DirEntry, exchange, put
-from bough_daemon.git.filters import Checkout, any_rules
+from bough_daemon.git.filters import any_rules
 from bough_daemon.git.objects import EXECUTABLE, FILE, FOLDER, LINK, Objects, TreeEntry
 from bough_daemon.git.paths import STAGE, Blocked, folder_of, folders_above
 from bough_daemon.git.root_dir import RootDir, blob_id, read_at, read_if_closed
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.json_records import read_record
-from bough_daemon.transaction.file_state import Disturbed, FileState, FileStep, is_file
+from bough_daemon.transaction.context import StagedFiles
+from bough_daemon.transaction.file_state import Disturbed, FileState, FileStep
+from bough_daemon.transaction.new_files import new_files
 
 MANIFEST = "paths.json"
 
@@ -36,6 +37,7 @@ class Placing:
     In the stage, a folder on the same file system, each step has a file named by its number: before the swap what
     comes, after it what went. `occupied`: folders that stay even where nothing is left in them. `plain`: paths whose
     bytes are known to be their blobs. `keep` is called with files that could not be put back, in the store by then.
+    `staged`: files that were made beforehand.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Placing:
         occupied: Collection[str] = (),
         plain: Collection[str] = (),
         discard: Discard = shutil.rmtree,
+        staged: StagedFiles | None = None,
     ) -> None:
         self.ground = ground
         self.objects = objects
@@ -55,6 +58,7 @@ class Placing:
         self.new = new
         self._keep = keep
         self._discard = discard
+        self._staged = staged
         self._occupied = occupied
         self._plain = plain
         self._modes = dict(new.modes)
@@ -88,56 +92,45 @@ class Placing:
     # Preparing.
 
     def _make_ready(self, worktree: Worktree, stage: str) -> None:
-        files = [step.path for step in self.steps if is_file(step.after) and step.path not in self.new.raw]
-        unsure = [path for path in files if path not in self._plain]
-        if unsure and any_rules(worktree, self.objects, self.new.tree):
-            self._convert(worktree, stage, unsure)
-        else:
-            self._make_each_ready((), iter(()))
+        number_of = {step.path: number for number, step in enumerate(self.steps)}
+        missing = [step for step in self.steps if step.arrives]
+        if self._staged is not None and self._has_rules_of(worktree, self._staged):
+            missing = [step for step in missing if not self._is_made(self._staged, number_of[step.path], step)]
+        coming = new_files(worktree, self.objects, self.new, missing, stage, self._plain)
+        with contextlib.closing(coming) as each:
+            for file in each:
+                number = number_of[file.step.path]
+                file.write(self._stage, str(number))
+                self._ready[number] = file.oid
+        for number in self._ready:
+            self._set_bits(number, self.steps[number])
         # The last of all: where it is missing, nothing was moved, and what is staged may be half written.
         with open(os.path.join(stage, MANIFEST), "w") as manifest:
             json.dump([step.path for step in self.steps], manifest)
 
-    def _convert(self, worktree: Worktree, stage: str, unsure: list[str]) -> None:
-        """Make everything ready where Git may convert some files."""
-        with tempfile.TemporaryDirectory(prefix="checkout-", dir=stage) as folder:
-            checkout = Checkout(worktree, self.objects, self.new.tree, unsure, folder)
-            converted = checkout.converted(unsure).keys()
-            asked = [step for step in self.steps if step.path in converted]
-            made = checkout.contents((step.after.oid, step.path) for step in asked if step.after is not None)
-            self._make_each_ready(converted, made)
+    def _has_rules_of(self, worktree: Worktree, staged: StagedFiles) -> bool:
+        """Return whether Git makes the same files of the same blobs as when they were made beforehand."""
+        trees = {staged.tree, self.new.tree}
+        return len(trees) == 1 or not any(any_rules(worktree, self.objects, tree) for tree in trees)
 
-    def _make_each_ready(self, converted: Collection[str], made: Iterator[bytes]) -> None:
-        """Write each new file. `made`: the bytes of those that Git has converted, in the order of the steps."""
-        for number, step in enumerate(self.steps):
-            if step.after is None or not step.arrives:
-                continue
-            oid = self.new.raw.get(step.path, step.after.oid)
-            content = next(made) if step.path in converted else self.objects.blob(oid)
-            self._ready[number] = blob_id(content) if step.path in converted else oid
-            self._write(str(number), step, step.after.mode, content)
-
-    def _write(self, staged: str, step: FileStep, mode: int, content: bytes) -> None:
-        """Write new content as Git would; it keeps the permissions of the file that it replaces, except execution."""
-        if mode == LINK:
-            try:
-                os.symlink(content, os.fsencode(staged), dir_fd=self._stage)
-            except (ValueError, OSError) as failure:
-                if getattr(failure, "errno", errno.ENOENT) not in (errno.ENOENT, errno.ENAMETOOLONG):
-                    raise
-                raise HostilePath(f"{step.path} is a symlink with an invalid target", path=step.path) from failure
-            return
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        out = os.open(staged, flags, 0o777 if mode == EXECUTABLE else 0o666, dir_fd=self._stage)
+    def _is_made(self, staged: StagedFiles, number: int, step: FileStep) -> bool:
+        """Take the file of a step from those that were made beforehand, and return whether it was there."""
+        made = staged.files.get(step.path)
+        if made is None or made.entry != step.after or staged.raw.get(step.path) != self.new.raw.get(step.path):
+            return False
         try:
-            written = os.write(out, content)
-            while written < len(content):
-                written += os.write(out, memoryview(content)[written:])
-            bits = self._bits(step.path, mode)
+            os.rename(os.path.join(staged.folder, made.name), str(number), dst_dir_fd=self._stage)
+        except FileNotFoundError:
+            return False  # recording was restarted, which clears away what nobody seems to need
+        self._ready[number] = made.oid
+        return True
+
+    def _set_bits(self, number: int, step: FileStep) -> None:
+        """Let a new file keep the permissions of the file that it replaces, except execution."""
+        if step.after is not None and step.after.mode != LINK:
+            bits = self._bits(step.path, step.after.mode)
             if bits is not None:
-                os.fchmod(out, bits)
-        finally:
-            os.close(out)
+                os.chmod(str(number), bits, dir_fd=self._stage)
 
     def _bits(self, path: str, mode: int) -> int | None:
         """Return a file's current or former permissions, None for the usual ones."""

@@ -216,7 +216,7 @@ def _steps(
     def place_files(now: FileState, then: FileState) -> None:
         keep = partial(rescued_saves.keep, live)
         places = partial(apply, scratch=live.scratch, spared=change.spared, cwd=live.cwd, discard=live.discard)
-        places(worktree, live.store.objects, now, then, keep=keep)
+        places(worktree, live.store.objects, now, then, keep=keep, staged=live.staged)
 
     yield partial(place_files, old, new), partial(place_files, new, old)
     if change.refs:

@@ -194,8 +194,8 @@ def begin_at(folder: Path) -> dict[str, object]:
     return {"before": everything(folder), "since": since}
 
 
-def run(root: Path, command: str, step: int, since: str) -> subprocess.CompletedProcess[str]:
-    words = [str(root), command, str(step), since]
+def run(root: Path, command: str, step: int, since: str, *options: str) -> subprocess.CompletedProcess[str]:
+    words = [str(root), command, str(step), since, *options]
     code, out, err = ready.run(words, root, os.environ, program="tests.daemon.moves_killed")
     return subprocess.CompletedProcess(words, code, out.decode(), err.decode())
 
@@ -207,19 +207,22 @@ def copy_of(folder: Path, to: Path) -> Path:
     return to
 
 
-@pytest.mark.parametrize("command", ["hop", "back", "off", "merge", "land", "restore"])
-def test_a_kill_at_any_moment_loses_nothing(folder: Path, tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize(
+    "typed", ["hop", "hop ahead", "back", "back ahead", "off", "merge", "merge ahead", "land", "restore"]
+)
+def test_a_kill_at_any_moment_loses_nothing(folder: Path, tmp_path: Path, typed: str) -> None:
+    command, *options = typed.split()
     start = begin_at(folder)
     since = str(start["since"])
     if command in ("back", "off"):
         assert run(folder, "hop", 0, since).returncode == 0
-    whole = run(copy_of(folder, tmp_path / "whole"), command, 0, since)
+    whole = run(copy_of(folder, tmp_path / "whole"), command, 0, since, *options)
     assert whole.returncode == 0, whole.stderr
     steps, kills = int(whole.stdout), 0
     for step in moments(steps):
         root = copy_of(folder, tmp_path / "killed")
         before = everything(root)
-        killed = run(root, command, step, since)
+        killed = run(root, command, step, since, *options)
         if killed.returncode == 0 and int(killed.stdout) < step:
             continue  # fewer steps this time: what is known of a file is asked for again only once it has changed
         assert killed.returncode == -9, (step, killed.stderr)

@@ -1,0 +1,165 @@
+"""The many files of a command are made beside the store's thread, on which saves are recorded meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from bough_daemon.commands.hop import back, hop
+from bough_daemon.commands.merge import merge
+from bough_daemon.commands.undo import undo
+from bough_daemon.errors import FilterFailed
+from bough_daemon.git.paths import STAGE
+from bough_daemon.history.timeline import Snapshot
+from bough_daemon.transaction import new_files
+from bough_daemon.transaction.new_files import NewFile
+
+from tests.daemon.moves_support import Desk, everything, git, merge_both, tree_on_disk
+from tests.daemon.support import write_files
+
+COUNT = 40
+THEIRS = {f"many/{number}.txt": b"theirs %d\n" % number for number in range(COUNT)}
+
+
+@pytest.fixture(autouse=True)
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(new_files, "MANY", 10)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the paths of the files that were written into a stage, as they are written."""
+    paths, real = list[str](), NewFile.write
+
+    def write(self: NewFile, folder: int, name: str) -> None:
+        real(self, folder, name)
+        paths.append(self.step.path)
+
+    monkeypatch.setattr(NewFile, "write", write)
+    return paths
+
+
+def in_the_middle(here: Desk, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> list[Snapshot]:
+    """Do some work when half of the files are made, save then, and return the list that gets the snapshot."""
+    taken, count, real = list[Snapshot](), 0, NewFile.write
+    loops = list[asyncio.AbstractEventLoop]()
+    save = here.save
+
+    async def noted() -> Snapshot:
+        loops[:] = [asyncio.get_running_loop()]
+        return await save()
+
+    def write(self: NewFile, folder: int, name: str) -> None:
+        nonlocal count
+        real(self, folder, name)
+        count += 1
+        if count == COUNT // 2:
+            work()
+            # Answered only while neither the event loop nor the store's thread waits for these files.
+            taken.append(asyncio.run_coroutine_threadsafe(save(), loops[0]).result(30))
+
+    object.__setattr__(here.live, "save", noted)
+    monkeypatch.setattr(NewFile, "write", write)
+    return taken
+
+
+def leftovers(here: Desk) -> list[str]:
+    return [*os.listdir(here.live.scratch), *(name for name in os.listdir(here.root) if name.startswith(STAGE))]
+
+
+def test_what_is_saved_while_a_hop_makes_its_files_is_recorded_at_once_and_comes_back(
+    here: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(here.root, dict.fromkeys(THEIRS, b"mine\n"))
+    tip = here.teammate_at("alice", {**THEIRS, "a.txt": b"theirs\n"})
+    edits = {"other.txt": b"saved meanwhile\n", "many/3.txt": b"saved meanwhile, too\n"}
+    taken = in_the_middle(here, monkeypatch, lambda: write_files(here.root, edits))
+    here.do(hop(here.live, here.terminal, "alice", merge_both))
+    assert [one.event for one in taken] == ["save"]
+    blobs = [here.store.objects.entry(taken[0].tree, path) for path in edits]
+    assert [here.store.objects.blob(one.oid) for one in blobs if one is not None] == list(edits.values())
+    assert here.store.objects.entry(taken[0].tree, "a.txt") != here.store.objects.entry(here.snapshot().tree, "a.txt")
+    assert tree_on_disk(here.root) == here.store.objects.commit(tip).tree
+    here.do(back(here.live, here.terminal))
+    assert tree_on_disk(here.root) == taken[0].tree
+    assert leftovers(here) == []
+
+
+@pytest.mark.parametrize("path", ["other.txt", "many/3.txt"])
+def test_what_is_saved_while_a_merge_makes_its_files_is_in_the_merge(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    here.snapshot()
+    tip = here.teammate_at("alice", {**THEIRS, "a.txt": b"theirs\n"})
+    if path in THEIRS:  # saved in the moment in which it comes: then nothing is placed, and the merge is repeated
+        here.teammate_at("alice", {path: THEIRS[path]})
+    edit = {path: THEIRS.get(path, b"") + b"saved meanwhile\n"}
+    taken = in_the_middle(here, monkeypatch, lambda: write_files(here.root, edit))
+    here.do(merge(here.live, here.terminal, "alice", merge_both))
+    assert [one.event for one in taken] == ["save"]
+    assert (here.root / "a.txt").read_bytes() == b"theirs\n"
+    assert b"saved meanwhile\n" in (here.root / path).read_bytes()
+    now = here.snapshot()
+    assert here.store.is_ancestor(tip, now.oid)
+    assert leftovers(here) == []
+
+
+def test_files_are_made_once_and_a_return_and_an_undo_are_exact(here: Desk, made: list[str]) -> None:
+    write_files(here.root, dict.fromkeys(list(THEIRS)[: COUNT // 2], b"mine\n"))
+    (here.root / "many/1.txt").chmod(0o600)
+    (here.root / "many/2.txt").chmod(0o755)
+    before = everything(here.root)
+    here.teammate_at("alice", THEIRS)
+    here.do(hop(here.live, here.terminal, "alice", merge_both))
+    assert sorted(made) == sorted(THEIRS)
+    here.do(back(here.live, here.terminal))
+    assert everything(here.root) == before
+    here.do(hop(here.live, here.terminal, "alice", merge_both))
+    made.clear()
+    here.do(undo(here.live))
+    assert sorted(made) == sorted(list(THEIRS)[: COUNT // 2])
+    assert everything(here.root) == before
+    assert leftovers(here) == []
+
+
+def test_what_was_cleared_away_meanwhile_is_made_again(here: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tip = here.teammate_at("alice", THEIRS)
+    real = new_files._made
+
+    def cleared(*facts: Any, **more: Any) -> Any:
+        staged = real(*facts, **more)
+        for name in os.listdir(staged.folder):
+            if int(name) % 2:
+                os.unlink(os.path.join(staged.folder, name))
+        return staged
+
+    monkeypatch.setattr(new_files, "_made", cleared)
+    here.do(hop(here.live, here.terminal, "alice", merge_both))
+    assert tree_on_disk(here.root) == here.store.objects.commit(tip).tree
+
+
+def test_a_filter_that_fails_while_files_are_made_changes_nothing(here: Desk) -> None:
+    git(here.root, "config", "filter.broken.smudge", "false")
+    git(here.root, "config", "filter.broken.clean", "cat")
+    git(here.root, "config", "filter.broken.required", "true")
+    here.teammate_at("alice", {**THEIRS, ".gitattributes": b"many/30.txt filter=broken\n"})
+    before = everything(here.root)
+    with pytest.raises(FilterFailed):
+        here.do(hop(here.live, here.terminal, "alice", merge_both))
+    assert everything(here.root) == before
+    assert leftovers(here) == []
+
+
+def test_line_ends_are_those_of_the_new_rules_whatever_is_saved_meanwhile(
+    here: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.snapshot()
+    here.teammate_at("alice", {**THEIRS, ".gitattributes": b"*.txt text eol=crlf\n"})
+    in_the_middle(here, monkeypatch, lambda: write_files(here.root, {"other.md": b"saved meanwhile\n"}))
+    here.do(merge(here.live, here.terminal, "alice", merge_both))
+    assert {(here.root / path).read_bytes() for path in THEIRS} == {
+        content.replace(b"\n", b"\r\n") for content in THEIRS.values()
+    }
