@@ -32,8 +32,19 @@ def has(member: Member, data: bytes) -> bool:
 
 
 def check_store(member: Member) -> None:
-    """Check that nothing in a store is missing."""
-    git(store_of(member), "fsck", "--full", "--strict", "--no-dangling")
+    """Check that nothing in a store is missing.
+
+    It may be in use, and Git's fsck takes what was made or removed meanwhile for missing: then it is asked again.
+    """
+
+    def is_whole() -> bool:
+        try:
+            git(store_of(member), "fsck", "--full", "--strict", "--no-dangling")
+        except AssertionError:
+            return False
+        return True
+
+    until(is_whole, seconds=10.0)
 
 
 def saved(member: Member, files: dict[str, bytes], holder: Member) -> None:
