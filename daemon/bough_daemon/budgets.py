@@ -38,6 +38,7 @@ ENTRY_BYTES = 32  # minimum size of a folder's entry, nearly always
 MOST_ARRIVING = 16  # packs
 MOST_LEAVING = 32  # packs that were asked for, in total no larger than one pack may be
 MOST_ANSWERS = 4096
+MOST_EARLY = 512  # states of members who are not in the team, or not yet
 # A word of the roster counts as one for each of its entries. Of those that come at once most take turns with others.
 WORDS_A_SECOND, WORDS_AT_ONCE = 200.0, 4000.0
 WORDS_UNPACED, WORDS_IN_TURNS = 300.0, 1000.0  # without a wait; a second, after those

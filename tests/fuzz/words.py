@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bough_daemon.budgets import MOST_EARLY
 from bough_daemon.errors import PeerRefused
 from bough_daemon.store.packs import Limits, Spool
 from bough_daemon.sync import wire
@@ -137,7 +138,7 @@ class _Alice:
         link = self.exchange.links["carol"]
         assert self.exchange.known[self.mine.key] == self.mine
         kept = (link.holds, link.owed, link.answers, link.incoming, link.unable, link.declined)
-        assert sum(map(len, kept)) < MOST_KEPT
+        assert sum(map(len, kept)) < MOST_KEPT and len(link.early) <= MOST_EARLY
         assert {"alice", "bob", "carol"} <= self.exchange.roster.members.keys()
 
 

@@ -12,7 +12,7 @@ to a peer waits in that peer's `Link` until `next_word` takes it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -60,7 +60,15 @@ from bough_daemon.sync.relay import Relay
 from bough_daemon.system.text import bounded
 from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.talk.logs import Logs
-from bough_daemon.team.branch_state import MOST_ASIDES, MOST_BRANCHES, BranchKind, Key, State, check_state
+from bough_daemon.team.branch_state import (
+    MOST_ASIDES,
+    MOST_BRANCHES,
+    BranchKind,
+    Key,
+    State,
+    check_state,
+    may_count_later,
+)
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.identity import Identity
 from bough_daemon.team.invites import Invite, TicketUse
@@ -492,7 +500,22 @@ class Exchange:
             for peer in by_peer.keys() - members.keys():
                 del by_peer[peer]
         back = members.keys() - before.keys() | members.keys() - same
-        return [job for key in self.known if key.member in back for job in self._offer_to_all(key)]
+        jobs = [job for key in self.known if key.member in back for job in self._offer_to_all(key)]
+        return jobs + [job for name in self.links for job in self._hear_early(name, back)]
+
+    def _hear_early(self, peer: str, members: Collection[str]) -> list[Job]:
+        """Process what a peer said that it holds of members, while they were not in the team here.
+
+        The peer may have taken them for members all the time, and so does not say it again.
+        """
+        link, jobs = self.links[peer], list[Job]()
+        for state in link.early_of(members) if not link.parting else ():
+            if self._counts(state):
+                self._touched.add(peer)
+                jobs += self._hear_announcement(peer, link, state)
+            else:
+                link.note_early(state)
+        return jobs
 
     def _counts(self, state: State) -> bool:
         """Return whether a state is this member's, or one that its member may publish and has signed."""
@@ -557,6 +580,8 @@ class Exchange:
                 what = "states that contradict each other" if key.aside else "branches"
                 raise PeerRefused(f"{key.member} has too many {what}", member=key.member)
         except PeerRefused as refused:
+            if not self._counts(state) and may_count_later(state, self.roster):
+                link.note_early(state)
             link.answer(Refused(key, state.sequence, bounded(refused.message)))
             return False
         return True

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from bough_daemon.budgets import GOSSIP_BYTES, MOST_ADMISSIONS, MOST_ANSWERS, MOST_LEAVING
+from bough_daemon.budgets import GOSSIP_BYTES, MOST_ADMISSIONS, MOST_ANSWERS, MOST_EARLY, MOST_LEAVING
 from bough_daemon.store.packs import Spool
 from bough_daemon.sync.jobs import MakePack
 from bough_daemon.sync.messages import (
@@ -72,6 +72,7 @@ class Link:
     """The knowledge about one connected peer, and the messages still to be sent to it."""
 
     holds: dict[Key, State] = field(default_factory=dict)  # newest state that it says it holds
+    early: dict[Key, State] = field(default_factory=dict)  # that it holds, of those who are not in the team here
     offered: dict[Key, State] = field(default_factory=dict)  # announced and not answered yet
     declined: dict[Key, int] = field(default_factory=dict)  # it cannot accept this one or any before
     unable: dict[Key, int] = field(default_factory=dict)  # it cannot send this one or any before
@@ -196,13 +197,26 @@ class Link:
             leaving.spool.close()
 
     def forget(self, besides: Collection[str]) -> None:
-        """Forget what the peer and I have of former members; `besides`: the current ones."""
+        """Forget what the peer and I have of former members, but what it holds; `besides`: the current ones."""
+        for state in [state for key, state in self.holds.items() if key.member not in besides]:
+            self.note_early(state)
         said = (self.holds, self.wants, self.offered, self.declined, self.unable, self.making)
         for key in [key for key in {*self.incoming, *self.owed}.union(*said) if key.member not in besides]:
             self.stop_taking(key)
             self.owed.discard(key)
             for by_key in said:
                 by_key.pop(key, None)
+
+    def note_early(self, state: State) -> None:
+        """Remember that it holds a state of someone who may be in the team later; the oldest are dropped if many."""
+        before = self.early.pop(state.key, state)
+        self.early[state.key] = before if before.sequence > state.sequence else state
+        while len(self.early) > MOST_EARLY:
+            del self.early[next(iter(self.early))]
+
+    def early_of(self, members: Collection[str]) -> list[State]:
+        """Take the states that it holds of members, and that did not count when it said so."""
+        return [self.early.pop(key) for key in [key for key in self.early if key.member in members]]
 
     def stop_taking(self, key: Key) -> None:
         """Discard what has arrived of a pack."""

@@ -14,9 +14,10 @@ from bough_daemon.errors import BadName, PeerRefused
 from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.system.text import SHORT
 from bough_daemon.team.identity import Identity, statement, verify
-from bough_daemon.team.names import check_branch, check_live_branch, owner_of
+from bough_daemon.team.names import check_branch, check_live_branch, check_member_name, owner_of
 from bough_daemon.team.roster import Roster
 
+SIGNATURE_BYTES = 64
 MOST_BRANCHES = 256  # of one member and kind
 MOST_ASIDES = 8  # of one member: an honest one has one for each restored backup
 
@@ -108,6 +109,15 @@ def check_state(state: State, roster: Roster) -> State:
     if not verify(member.key, state.signature, state.statement()):
         raise PeerRefused(f"the state is not signed by {key.member}", member=key.member)
     return state
+
+
+def may_count_later(state: State, roster: Roster) -> bool:
+    """Return whether a state that does not count could do so after a change of the roster."""
+    try:
+        check_member_name(state.key.member)
+    except BadName:
+        return False
+    return state.team == roster.team and len(state.signature) == SIGNATURE_BYTES and _is_well_formed(state)
 
 
 def _is_well_formed(state: State) -> bool:

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import replace
 
 import pytest
-from bough_daemon.budgets import MOST_ANSWERS, MOST_ARRIVING, MOST_LEAVING
+from bough_daemon.budgets import MOST_ANSWERS, MOST_ARRIVING, MOST_EARLY, MOST_LEAVING
 from bough_daemon.errors import PeerRefused
 from bough_daemon.store.packs import Limits, Spool
 from bough_daemon.sync.exchange import Exchange
@@ -632,6 +632,50 @@ def test_a_new_member_is_made_known_to_all_and_then_trusted() -> None:
     world.settle()
     assert world.members["carol"].exchange.roster.member("dave") == entry
     world.close()
+
+
+@pytest.mark.parametrize("saves_meanwhile", [False, True])
+def test_what_a_peer_holds_of_a_member_who_is_in_again_is_asked_for(saves_meanwhile: bool) -> None:
+    world = World(3, 3)
+    world.connect("bob", "alice")
+    world.connect("alice", "carol")
+    bob, carol = world.members["bob"], world.members["carol"]
+    state = carol.save()
+    world.settle()
+    roster = copy_of(bob.exchange.roster)
+    dave = admit(roster, "carol", "dave")
+    wrongly = copy_of(roster).remove(someone("dave"), "carol", NOW)
+    rightly = copy_of(roster).remove(someone("carol"), "dave", NOW)
+    # Of this, alice and carol hear the second alone: for them nothing has happened to carol.
+    bob.todo += bob.exchange.hear("alice", Gossip((dave,), removals=tuple(wrongly)), NOW)
+    assert carol.key() not in bob.exchange.known
+    if saves_meanwhile:
+        state = carol.save()
+    world.settle()
+    assert carol.key() not in bob.exchange.known
+    bob.todo += bob.exchange.hear("alice", Gossip(removals=tuple(rightly)), NOW)
+    world.settle()
+    assert bob.exchange.known[carol.key()] == state
+    world.close()
+
+
+def test_what_is_remembered_of_those_who_are_not_in_the_team_is_bounded_and_well_formed(pair: World) -> None:
+    bob, stranger = pair.members["bob"].exchange, someone("stranger")
+    link = bob.links["alice"]
+    for number in range(MOST_EARLY + 9):
+        key = Key("stranger", BranchKind.LIVE, b"stranger+%d" % number)
+        state = State(bob.roster.team, key, 1, oid("x", 1), oid("x", 1), NOW).signed(stranger)
+        assert bob.hear("alice", Announce(state), NOW) == []
+    assert len(link.early) == MOST_EARLY and state.key in link.early
+    link.early.clear()
+    for odd in (
+        replace(state, key=replace(key, member="x" * 5000)),
+        replace(state, key=replace(key, branch=b"x" * 5000)),
+        replace(state, team="ab" * 16),
+        replace(state, signature=b"x" * 5000),
+        replace(state, tip="x" * 5000),
+    ):
+        assert bob.hear("alice", Announce(odd), NOW) == [] and not link.early
 
 
 def test_where_a_member_is_counts_also_when_heard_from_a_member_who_takes_one_for_a_stranger(pair: World) -> None:
