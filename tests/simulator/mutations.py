@@ -110,7 +110,7 @@ MUTATIONS = [
         "an older address replaces a newer one",
         ROSTER,
         "before is None or contact.rank > before.rank)",
-        "before is None or contact.rank != before.rank)",
+        "before is None or contact.rank < before.rank)",
     ),
     Mutation(
         "anybody may say where a member is",

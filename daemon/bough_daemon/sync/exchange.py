@@ -506,13 +506,15 @@ class Exchange:
     def _hear_early(self, peer: str, members: Collection[str]) -> list[Job]:
         """Process what a peer said that it holds of members, while they were not in the team here.
 
-        The peer may have taken them for members all the time, and so does not say it again.
+        The peer may have taken them for members all the time, and so does not say it again. Or it has dropped what it
+        held, as I did: it is told what I hold nevertheless.
         """
         link, jobs = self.links[peer], list[Job]()
         for state in link.early_of(members) if not link.parting else ():
             if self._counts(state):
                 self._touched.add(peer)
                 jobs += self._hear_announcement(peer, link, state)
+                link.unsure.add(state.key)
             else:
                 link.note_early(state)
         return jobs
@@ -529,6 +531,7 @@ class Exchange:
 
     def _hear_announcement(self, peer: str, link: Link, state: State) -> list[Job]:
         key = state.key
+        link.unsure.discard(key)
         if not self._is_sound(link, state):
             return []
         if self._is_fork(state):
@@ -660,6 +663,7 @@ class Exchange:
         offered = link.offered.pop(key, None)
         jobs: list[Job] = []
         link.stop_sending(key, sequence)
+        link.unsure.discard(key)
         if offered is not None and offered.sequence == sequence:
             if sequence > _sequence(link.holds, key):
                 link.holds[key] = offered
@@ -905,7 +909,7 @@ class Exchange:
         link, state = self.links[peer], self.known.get(key)
         if state is None or link.parting or key in link.offered or key in link.making:
             return []
-        since = link.holds.get(key)
+        since = link.holds.get(key) if key not in link.unsure else None
         if link.declined.get(key, 0) >= state.sequence or (since is not None and _covers(since, state)):
             return []
         link.offered[key] = state

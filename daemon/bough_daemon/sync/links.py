@@ -73,6 +73,7 @@ class Link:
 
     holds: dict[Key, State] = field(default_factory=dict)  # newest state that it says it holds
     early: dict[Key, State] = field(default_factory=dict)  # that it holds, of those who are not in the team here
+    unsure: set[Key] = field(default_factory=set)  # those of `holds` that were early: it may have dropped them, too
     offered: dict[Key, State] = field(default_factory=dict)  # announced and not answered yet
     declined: dict[Key, int] = field(default_factory=dict)  # it cannot accept this one or any before
     unable: dict[Key, int] = field(default_factory=dict)  # it cannot send this one or any before
@@ -204,6 +205,7 @@ class Link:
         for key in [key for key in {*self.incoming, *self.owed}.union(*said) if key.member not in besides]:
             self.stop_taking(key)
             self.owed.discard(key)
+            self.unsure.discard(key)
             for by_key in said:
                 by_key.pop(key, None)
 

@@ -659,6 +659,27 @@ def test_what_a_peer_holds_of_a_member_who_is_in_again_is_asked_for(saves_meanwh
     world.close()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_two_who_have_both_dropped_what_they_held_of_a_member_tell_each_other_again(seed: int) -> None:
+    world = World(seed, 4)
+    for one, other in (("alice", "dave"), ("dave", "bob"), ("bob", "carol")):
+        world.connect(one, other)
+    state = world.members["alice"].save()
+    world.settle()
+    roster = copy_of(world.members["bob"].exchange.roster)
+    erin = admit(roster, "alice", "erin")
+    wrongly = Gossip((erin,), removals=tuple(copy_of(roster).remove(someone("erin"), "alice", NOW)))
+    rightly = Gossip(removals=tuple(copy_of(roster).remove(someone("alice"), "erin", NOW)))
+    for said in (wrongly, rightly):
+        for name in ("bob", "carol"):
+            world.members[name].todo += world.members[name].exchange.learn(said, NOW)
+        if said is wrongly:
+            assert not any(state.key in world.members[name].exchange.known for name in ("bob", "carol"))
+    world.settle()
+    assert all(member.exchange.known[state.key] == state for member in world.members.values())
+    world.close()
+
+
 def test_what_is_remembered_of_those_who_are_not_in_the_team_is_bounded_and_well_formed(pair: World) -> None:
     bob, stranger = pair.members["bob"].exchange, someone("stranger")
     link = bob.links["alice"]

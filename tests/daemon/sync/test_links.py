@@ -64,7 +64,7 @@ def test_an_admission_is_no_place_to_put_data() -> None:
 
 # What is known of a peer, as opposed to what is still to be said to it; a large pack is asked for, or goes beside.
 KNOWN = {
-    *("holds", "early", "offered", "declined", "unable", "owed", "making", "incoming", "wasted", "ready"),
+    *("holds", "early", "unsure", "offered", "declined", "unable", "owed", "making", "incoming", "wasted", "ready"),
     *("relays", "talks", "conversation", "told", "passed", "apart_above", "window", "told_arrived"),
 }
 SOMETHING: dict[str, object] = {"positions": (), "arrived": 1, "told_arrived": 1, "wasted": 1, "apart_above": 1.0}
