@@ -280,10 +280,12 @@ class Repository:
                 worktree, self.store, self.owner, branch, self._on_snapshot, gone, before=self._recover
             )
             session = await opened.enter_async_context(recording)
+            # At once: a save from before this start may be missing a fold, and is shared only after that was checked.
+            opened.push_async_callback(self.together.end, worktree.root)
+            self.together.begin(session)
             self._told[worktree.root] = await self._full_status(session)
             self.sessions[worktree.root] = session
             self._recording[worktree.root] = opened.pop_all()
-            self.together.begin(session)
         if self.member != member:  # renamed meanwhile
             await self._rename()
             self._publish_all()
@@ -326,7 +328,6 @@ class Repository:
         tip, name = self.sessions[root].branch.tip, self.sessions[root].branch.name
         if tip is not None:
             self._ended[name] = LiveBranch(name, tip.shared, tip.shared_base)
-        await self.together.end(root)
         del self.sessions[root]
         await self._recording.pop(root).aclose()
 

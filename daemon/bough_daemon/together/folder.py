@@ -30,6 +30,7 @@ from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.walks import AGAIN_SECONDS
 from bough_daemon.together import unrecorded_fold
 from bough_daemon.together.crossings import Crossings
+from bough_daemon.together.earlier_folds import AGAIN, earlier_folds
 from bough_daemon.together.fold_base import Pair
 from bough_daemon.together.stale_saves import FoldedIn, RecentFolds
 from bough_daemon.together.tree_fold import TreeFold, Undecided, without_blocked
@@ -53,6 +54,7 @@ OCCUPIED = "an ignored file is in its place"
 LARGE_BYTES = 4 * 1024 * 1024  # of a file whose line ends are not checked here: then Git is asked what it converts
 MOST_FOLDED = 2000  # files that one fold changes: a teammate may write any number, each takes a millisecond
 MOST_SAVES = 300  # saves since a fold that are checked
+SNAPSHOT_STEP = 1.0  # seconds: a snapshot knows its time to the second
 
 Role = Literal["host", "guest", "followed"]
 
@@ -107,10 +109,16 @@ class WorktreeFolder:
     _costly_until: dict[str, float] = field(default_factory=dict)  # the moment (monotonic) when it is tried again
     _much: tuple[tuple[str, str, str], bool] = (("", "", ""), False)  # what `is_much` was asked last, and the answer
     _folded: str = ""  # the tip after the last fold, and the index then
-    _index_then: object = None
+    _index_then: tuple[int, int, int] | None = None
+    _remembers: bool = False  # the folds that an earlier daemon recorded, too
 
     def __post_init__(self) -> None:
         self.recent = RecentFolds(self.live.store.objects.blob)
+
+    @property
+    def has_all(self) -> bool:
+        """Return whether there is no recent fold that a save may be missing. From any thread."""
+        return self._remembers and not self.recent
 
     def fold(self, other: Other, present: Collection[str]) -> Attempt:
         """Try to fold another branch's tip. `present`: the branches that this one is together with."""
@@ -283,7 +291,7 @@ class WorktreeFolder:
             held |= dict.fromkeys(below, foreign.message)
         return held
 
-    def _index_state(self) -> object:
+    def _index_state(self) -> tuple[int, int, int] | None:
         try:
             status = os.stat(os.path.join(self.live.worktree.git_dir, "index"))
         except FileNotFoundError:
@@ -368,6 +376,8 @@ class WorktreeFolder:
         mine, objects = self.session.branch.tip, self.live.store.objects
         if mine is None or (self.checked is not None and mine.oid == self.checked.oid):
             return None
+        if not self._remembers:
+            self._remember(mine)
         if not self._is_saved_since(mine):
             self.recent.clear()  # what a command or Git changed in the files is intended
         changes, disputed = dict[str, TreeEntry | None](), dict[str, list[FoldedIn]]()
@@ -387,10 +397,24 @@ class WorktreeFolder:
         tree = self.place(mine, changes, "")
         made = self._paused(mine, tree, disputed)
         if made is None:
-            made = self.session.branch.fold(Folded("again", tree, mine.tree, mine.company, None))
+            made = self.session.branch.fold(Folded(AGAIN, tree, mine.tree, mine.company, None))
         self._folded, self.checked = made.oid, made
         self.recent.drop(settled)  # the last of all: the event loop looks there whether anything is to be checked
         return made
+
+    def _remember(self, mine: Snapshot) -> None:
+        """Remember the recent folds that an earlier daemon recorded, if Git has not changed the files since."""
+        self._remembers, read, index = True, self.live.store.objects.blob, self._index_state()
+        for fold in earlier_folds(self.live.store.objects, mine.oid, time.time()):
+            if index is not None and index[0] / 1e9 > fold.after.time + SNAPSHOT_STEP:
+                continue
+            plain = self.session.unconverted(self._contents(fold.before, fold.changes))
+            for path in plain:
+                was, now = (self.live.store.objects.entry(one.tree, path) for one in (fold.before, fold.after))
+                if was is not None and now is not None:
+                    made = FoldedIn(was.oid, now.oid, fold.after.time, read, fold.branch, fold.before.oid)
+                    self.recent.note(path, made)
+            self._folded, self._index_then = fold.after.oid, index
 
     def _paused(self, mine: Snapshot, tree: str, disputed: Mapping[str, list[FoldedIn]]) -> Snapshot | None:
         """Pause files of which a save has other versions of the very lines that folds brought; None if there are none.

@@ -117,7 +117,7 @@ class Together:
         folding = self._foldings.get(root)
         if folding is None or folding.session.is_acting:
             return None
-        if not folding.folder.recent:
+        if folding.folder.has_all:
             # What was repaired a moment ago may not have been announced yet.
             return folding.folder.checked if folding.folder.checked is folding.session.branch.tip else None
         looking = self._background.begin(WORK, partial(self._until_repaired, folding))
@@ -329,7 +329,7 @@ class Together:
 
     async def _repair(self, folding: Folding) -> bool:
         """Repair a save that is missing a fold; return False while that file is being saved again."""
-        if not folding.folder.recent:
+        if folding.folder.has_all:
             return True
         try:
             async with folding.session.without_commands():

@@ -21,7 +21,7 @@ from bough_daemon.control.daemon import Daemon
 from bough_daemon.control.repository import Repository, Where
 from bough_daemon.errors import StoreOwned
 from bough_daemon.history.shared_chain import SharedChain
-from bough_daemon.history.timeline import timeline
+from bough_daemon.history.timeline import Snapshot, timeline
 from bough_daemon.home import Home
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.fsck import Fsck
@@ -30,6 +30,7 @@ from bough_daemon.sync.connections import Connections
 from bough_daemon.sync.exchange import Exchange
 from bough_daemon.sync.team_sync import TeamSync
 from bough_daemon.system.environment import NOTHING
+from bough_daemon.together.together import Together
 
 from tests.daemon.machines import LOOPBACK, machines, run
 from tests.daemon.support import git, make_repository
@@ -118,6 +119,28 @@ def test_a_save_reaches_the_team_though_the_loop_that_shares_it_was_killed(
             await session.save()
             await sees(bob, at_bob, "alice", lambda: shared_tip(session))
             assert repository.sync.failing() == []
+
+    run(test())
+
+
+def test_nothing_is_shared_before_what_was_folded_into_it_is_known(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, known = Together.look, list[bool]()
+
+    async def looks(self: Together, root: str) -> Snapshot | None:
+        known.append(root in self._foldings)
+        return await look(self, root)
+
+    monkeypatch.setattr(Together, "look", looks)
+
+    async def test() -> None:
+        async with daemon_of(folder, "alice") as (alice, root):
+            await alice.down(str(root), False)
+            (root / "a.txt").write_bytes(b"saved while nothing was recorded\n")
+            await alice.up(str(root), "alice")
+            await eventually(lambda: len(known) >= 2)  # the first of each start
+            assert all(known)
 
     run(test())
 

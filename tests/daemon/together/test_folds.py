@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from bough_daemon.git.atomic_rename import DirEntry
 from bough_daemon.history.journal import HopKind
 from bough_daemon.together import folder
 from bough_daemon.together.folder import Other
+from bough_daemon.together.stale_saves import REMEMBERED
 from bough_daemon.transaction import swap_in
 
 from tests.daemon.moves_support import merge_both
@@ -43,8 +45,60 @@ def exchange(made: Company, one: SeatedMember, other: SeatedMember) -> None:
     other.fold()
 
 
+def brings(made: Company, one: SeatedMember, line: bytes, other: SeatedMember) -> None:
+    """Let a line that one has added be folded into the other's file."""
+    one.add("a.txt", line, 3)
+    one.save()
+    made.deliver(other, one)
+    assert other.fold() and line in text(other)
+
+
 def text(member: SeatedMember) -> list[bytes]:
     return (member.root / "a.txt").read_bytes().splitlines()
+
+
+@pytest.mark.parametrize("hosting", [True, False])
+@pytest.mark.parametrize("repaired", [False, True])
+def test_a_save_from_before_a_fold_gets_its_lines_after_a_start_too(pair: Pair, hosting: bool, repaired: bool) -> None:
+    made, *both = pair
+    one, other = both if hosting else reversed(both)
+    exchange(made, *both)
+    old = (one.root / "a.txt").read_bytes()
+    brings(made, other, b"first", one)
+    if repaired:
+        one.write("a.txt", old + b"typed before\n")
+        one.save()
+        assert one.folder.repair() is not None
+    old = (one.root / "a.txt").read_bytes()
+    brings(made, other, b"second", one)
+    one.write("a.txt", old + b"typed\n")  # by an editor that had read the file before the fold
+    one.start()
+    assert b"second" not in text(one)
+    assert one.folder.repair() is not None
+    assert Counter(text(one)) >= Counter([b"first", b"second", b"typed", *LINES.splitlines()])
+    assert len(text(one)) == len(LINES.splitlines()) + 3 + repaired
+    exchange(made, one, other)
+    exchange(made, one, other)
+    assert text(one) == text(other)
+
+
+@pytest.mark.parametrize("meant", ["restore", "add", "late"])
+def test_what_is_meant_to_take_a_fold_away_does_so_after_a_start_too(
+    pair: Pair, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, alice, bob = pair
+    exchange(made, alice, bob)
+    old = (alice.root / "a.txt").read_bytes()
+    brings(made, bob, b"bob", alice)
+    if meant == "add":
+        later = time.time() + 10
+        os.utime(Path(alice.worktree.git_dir, "index"), (later, later))  # Git has written it since
+    alice.write("a.txt", old if meant == "restore" else old + b"typed\n")
+    if meant == "late":
+        now = time.time() + REMEMBERED
+        monkeypatch.setattr(time, "time", lambda: now)
+    alice.start()
+    assert alice.folder.repair() is None and b"bob" not in text(alice)
 
 
 @pytest.mark.parametrize("hosting", [True, False])
