@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import threading
 
 from bough_daemon.store.store import Store
 from bough_daemon.system.threads import to_the_end
+
+log = logging.getLogger(__name__)
 
 
 class ReplacedFiles:
@@ -25,9 +28,13 @@ class ReplacedFiles:
         self._ends = threading.Event()
 
     def discard(self, folder: str) -> None:
-        """Have a folder on the store's file system removed soon. From any thread."""
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
-        os.rename(folder, os.path.join(self._folder, os.path.basename(folder)))
+        """Have a folder of the stage removed soon. From any thread; the command is done, so this cannot fail."""
+        try:
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            os.rename(folder, os.path.join(self._folder, os.path.basename(folder)))
+        except OSError as failure:
+            log.warning("%s is removed only when the store is next opened: %s", folder, failure)
+            return
         self._loop.call_soon_threadsafe(self._more.set)
 
     async def run(self) -> None:

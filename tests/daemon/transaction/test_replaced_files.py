@@ -68,3 +68,18 @@ def test_the_end_of_the_daemon_does_not_wait_for_them(here: Desk, monkeypatch: p
         patched.setattr(os, "unlink", slow)
         asyncio.run(scene())
     assert len(os.listdir(os.path.join(replaced(here), "left"))) == COUNT - 1
+
+
+@pytest.mark.parametrize("hindered", [False, True])
+def test_a_command_that_is_done_does_not_fail_for_what_it_leaves(here: Desk, hindered: bool) -> None:
+    folder = os.path.join(here.store.folder, "gone")
+    if hindered:
+        stage(here.store.folder, "gone")
+        Path(here.store.folder, "stage").mkdir(exist_ok=True)
+        Path(replaced(here)).write_bytes(b"")  # no folder can be made there
+
+    async def scene() -> None:
+        await asyncio.to_thread(ReplacedFiles(here.store).discard, folder)
+
+    asyncio.run(scene())
+    assert os.path.exists(folder) == hindered
