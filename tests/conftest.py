@@ -65,6 +65,7 @@ def scrubbed_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
         "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[core]\n\tfsync = none\n"
     )
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")  # a machine with Git LFS has its filters in /etc/gitconfig
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
 
 
