@@ -32,22 +32,24 @@ class EarlierFold:
         return self.after.event.partition(" ")[2]
 
 
-def earlier_folds(objects: Objects, tip: str, now: float) -> list[EarlierFold]:
-    """Return the recent folds after which only saves and folds were recorded, oldest first.
+def earlier_folds(objects: Objects, tip: str, now: float) -> tuple[list[EarlierFold], str]:
+    """Return the recent folds after which only saves and folds were recorded, oldest first, and the newest snapshot.
 
-    `now`: seconds since the epoch. Left out are files in which a save that was missing folds has been repaired since.
+    `now`: seconds since the epoch. Left out are files in which a save that was missing folds has been repaired since;
+    the newest snapshot of a fold may be one that repaired. Empty: there is none.
     """
-    found, repaired = list[EarlierFold](), set[str]()
+    found, repaired, newest = list[EarlierFold](), set[str](), ""
     for after in _saves_and_folds(objects, tip, now):
         before = _before(objects, after) if after.event != "save" else None
         if before is None:
             continue
+        newest = newest or after.oid
         changes = dict(_changed_files(objects, before, after, repaired))
         if after.event == f"fold {AGAIN}":
             repaired |= changes.keys()
         else:
             found.append(EarlierFold(before, after, changes))
-    return found[::-1]
+    return found[::-1], newest
 
 
 def _saves_and_folds(objects: Objects, tip: str, now: float) -> Iterator[Snapshot]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, takewhile
@@ -30,7 +30,7 @@ from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.walks import AGAIN_SECONDS
 from bough_daemon.together import unrecorded_fold
 from bough_daemon.together.crossings import Crossings
-from bough_daemon.together.earlier_folds import AGAIN, earlier_folds
+from bough_daemon.together.earlier_folds import AGAIN, EarlierFold, earlier_folds
 from bough_daemon.together.fold_base import Pair
 from bough_daemon.together.stale_saves import FoldedIn, RecentFolds
 from bough_daemon.together.tree_fold import TreeFold, Undecided, without_blocked
@@ -55,6 +55,7 @@ LARGE_BYTES = 4 * 1024 * 1024  # of a file whose line ends are not checked here:
 MOST_FOLDED = 2000  # files that one fold changes: a teammate may write any number, each takes a millisecond
 MOST_SAVES = 300  # saves since a fold that are checked
 SNAPSHOT_STEP = 1.0  # seconds: a snapshot knows its time to the second
+MOST_ATTEMPTS = 3  # to read the folds that an earlier daemon recorded
 
 Role = Literal["host", "guest", "followed"]
 
@@ -111,6 +112,7 @@ class WorktreeFolder:
     _folded: str = ""  # the tip after the last fold, and the index then
     _index_then: tuple[int, int, int] | None = None
     _remembers: bool = False  # the folds that an earlier daemon recorded, too
+    _attempts: int = 0  # to read those
 
     def __post_init__(self) -> None:
         self.recent = RecentFolds(self.live.store.objects.blob)
@@ -404,17 +406,24 @@ class WorktreeFolder:
 
     def _remember(self, mine: Snapshot) -> None:
         """Remember the recent folds that an earlier daemon recorded, if Git has not changed the files since."""
-        self._remembers, read, index = True, self.live.store.objects.blob, self._index_state()
-        for fold in earlier_folds(self.live.store.objects, mine.oid, time.time()):
-            if index is not None and index[0] / 1e9 > fold.after.time + SNAPSHOT_STEP:
-                continue
-            plain = self.session.unconverted(self._contents(fold.before, fold.changes))
-            for path in plain:
-                was, now = (self.live.store.objects.entry(one.tree, path) for one in (fold.before, fold.after))
-                if was is not None and now is not None:
-                    made = FoldedIn(was.oid, now.oid, fold.after.time, read, fold.branch, fold.before.oid)
-                    self.recent.note(path, made)
-            self._folded, self._index_then = fold.after.oid, index
+        self._attempts += 1
+        if self._attempts <= MOST_ATTEMPTS:
+            (folds, newest), index = earlier_folds(self.live.store.objects, mine.oid, time.time()), self._index_state()
+            made = [
+                one for fold in folds if not _is_newer(index, fold.after) for one in self._folded_in(fold)
+            ]  # all of them, before the first is noted: this may fail
+            for path, one in made:
+                self.recent.note(path, one)
+            self._folded, self._index_then = newest, index
+        self._remembers = True
+
+    def _folded_in(self, fold: EarlierFold) -> Iterator[tuple[str, FoldedIn]]:
+        """Yield what an earlier fold changed in each file that Git does not convert."""
+        read, entry = self.live.store.objects.blob, self.live.store.objects.entry
+        for path in self.session.unconverted(self._contents(fold.before, fold.changes)):
+            was, now = entry(fold.before.tree, path), fold.changes[path]
+            if was is not None:
+                yield path, FoldedIn(was.oid, now.oid, fold.after.time, read, fold.branch, fold.before.oid)
 
     def _paused(self, mine: Snapshot, tree: str, disputed: Mapping[str, list[FoldedIn]]) -> Snapshot | None:
         """Pause files of which a save has other versions of the very lines that folds brought; None if there are none.
@@ -481,3 +490,8 @@ class WorktreeFolder:
                 break
             at = min(at, save.time)
         return at
+
+
+def _is_newer(index: tuple[int, int, int] | None, snapshot: Snapshot) -> bool:
+    """Return whether Git has written an index in this state after a snapshot was taken."""
+    return index is not None and index[0] / 1e9 > snapshot.time + SNAPSHOT_STEP

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from bough_daemon.commands.merge import merge
+from bough_daemon.errors import GitHangs
 from bough_daemon.git import atomic_rename
 from bough_daemon.git.atomic_rename import DirEntry
 from bough_daemon.history.journal import HopKind
@@ -80,6 +81,49 @@ def test_a_save_from_before_a_fold_gets_its_lines_after_a_start_too(pair: Pair, 
     exchange(made, one, other)
     exchange(made, one, other)
     assert text(one) == text(other)
+
+
+def test_a_repair_of_one_file_before_a_start_leaves_the_folds_of_the_others_known(pair: Pair) -> None:
+    made, alice, bob = pair
+    exchange(made, alice, bob)
+    old = {path: (alice.root / path).read_bytes() for path in ("a.txt", "b.txt")}
+    bob.add("b.txt", b"bob", 3)
+    brings(made, bob, b"bob", alice)
+    alice.write("a.txt", old["a.txt"] + b"alice\n")
+    alice.save()
+    assert alice.folder.repair() is not None
+    alice.write("b.txt", old["b.txt"] + b"alice\n")
+    alice.start()
+    assert alice.folder.repair() is not None
+    assert all({b"alice", b"bob"} <= set((alice.root / path).read_bytes().splitlines()) for path in old)
+
+
+@pytest.mark.parametrize("failures", [1, 3, 4])
+def test_folds_that_cannot_be_read_at_first_are_read_again_a_few_times(
+    pair: Pair, failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, alice, bob = pair
+    exchange(made, alice, bob)
+    old = (alice.root / "a.txt").read_bytes()
+    brings(made, bob, b"bob", alice)
+    alice.write("a.txt", old + b"alice\n")
+    alice.start()
+    real, left = alice.unconverted, failures
+
+    def fails(contents: Mapping[str, object]) -> frozenset[str]:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise GitHangs("git check-attr did nothing", output="", running="")
+        return real(contents)
+
+    monkeypatch.setattr(alice, "unconverted", fails)
+    for _ in range(min(failures, folder.MOST_ATTEMPTS)):
+        with pytest.raises(GitHangs):
+            alice.folder.repair()
+        assert not alice.folder.has_all
+    repaired = alice.folder.repair()
+    assert (repaired is not None) == (b"bob" in text(alice)) == (failures < folder.MOST_ATTEMPTS)
 
 
 @pytest.mark.parametrize("meant", ["restore", "add", "late"])
