@@ -21,7 +21,7 @@ class ReplacedFiles:
     """
 
     def __init__(self, store: Store) -> None:
-        self._folder = os.path.join(store.folder, "stage", ".replaced")
+        self._top = _top_of(store)
         self._loop = asyncio.get_running_loop()
         self._more = asyncio.Event()
         self._more.set()  # for what the last daemon left
@@ -30,8 +30,8 @@ class ReplacedFiles:
     def discard(self, folder: str) -> None:
         """Have a folder of the stage removed soon. From any thread; the command is done, so this cannot fail."""
         try:
-            os.makedirs(self._folder, mode=0o700, exist_ok=True)
-            os.rename(folder, os.path.join(self._folder, os.path.basename(folder)))
+            os.makedirs(self._top, mode=0o700, exist_ok=True)
+            os.rename(folder, os.path.join(self._top, os.path.basename(folder)))
         except OSError as failure:
             log.warning("%s is removed only when the store is next opened: %s", folder, failure)
             return
@@ -43,19 +43,36 @@ class ReplacedFiles:
             await self._more.wait()
             self._more.clear()
             self._ends.clear()
-            await to_the_end(asyncio.to_thread(self._remove), hurry=self._ends.set)
+            await to_the_end(asyncio.to_thread(self._remove_all), hurry=self._ends.set)
 
-    def _remove(self) -> None:
-        try:
-            found = os.listdir(self._folder)
-        except FileNotFoundError:
-            return
-        for name in found:
-            folder = os.path.join(self._folder, name)
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if self._ends.is_set():
-                        return
-                    if not entry.is_dir(follow_symlinks=False):
-                        os.unlink(entry.path)
-            shutil.rmtree(folder)
+    def _remove_all(self) -> None:
+        for folder in _folders(self._top):
+            try:
+                self._remove(folder)
+            except FileNotFoundError:
+                pass  # a purge removes it
+            except OSError as failure:
+                log.warning("%s is removed later: %s", folder, failure)
+
+    def _remove(self, folder: str) -> None:
+        """Remove a folder, file by file, as the daemon may end meanwhile."""
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if self._ends.is_set():
+                    return
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+        shutil.rmtree(folder)
+
+
+def _top_of(store: Store) -> str:
+    return os.path.join(store.folder, "stage", ".replaced")
+
+
+def _folders(top: str) -> list[str]:
+    """Return the folders in a folder; none if it does not exist, or is a file."""
+    try:
+        with os.scandir(top) as entries:
+            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []

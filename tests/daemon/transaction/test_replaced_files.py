@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from pathlib import Path
@@ -68,6 +69,51 @@ def test_the_end_of_the_daemon_does_not_wait_for_them(here: Desk, monkeypatch: p
         patched.setattr(os, "unlink", slow)
         asyncio.run(scene())
     assert len(os.listdir(os.path.join(replaced(here), "left"))) == COUNT - 1
+
+
+def test_a_folder_that_cannot_be_removed_does_not_keep_the_others(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("one", "two", "three"):
+        stage(replaced(here), name)
+    first, real = os.listdir(replaced(here))[0], os.unlink
+    hindered = os.path.join(replaced(here), first)
+
+    def unlink(path: str) -> None:
+        if os.path.dirname(path) == hindered:
+            raise PermissionError(errno.EACCES, "no", path)
+        real(path)
+
+    async def scene() -> None:
+        removing = asyncio.create_task(ReplacedFiles(here.store).run())
+        await until(lambda: os.listdir(replaced(here)) == [first])
+        removing.cancel()
+        await asyncio.wait([removing])
+        assert removing.cancelled()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", unlink)
+        asyncio.run(scene())
+    assert len(os.listdir(hindered)) == COUNT
+    assert hindered in caplog.text
+
+
+def test_a_file_in_place_of_their_folder_is_no_failure(here: Desk) -> None:
+    Path(here.store.folder, "stage").mkdir(exist_ok=True)
+    Path(replaced(here)).write_bytes(b"")
+
+    async def scene() -> None:
+        files = ReplacedFiles(here.store)
+        removing = asyncio.create_task(files.run())
+        await until(lambda: not files._more.is_set())
+        await asyncio.sleep(0)
+        os.unlink(replaced(here))
+        files.discard(stage(here.store.folder, "new"))
+        await until(lambda: os.listdir(replaced(here)) == [])
+        removing.cancel()
+        await asyncio.wait([removing])
+
+    asyncio.run(scene())
 
 
 @pytest.mark.parametrize("hindered", [False, True])
