@@ -25,6 +25,7 @@ from bough_daemon.store.own_files import Inventory, remove, split
 from bough_daemon.store.store import COPIED, LANDED, LIVE, SHARED, Store
 from bough_daemon.system.durable import write_whole
 from bough_daemon.system.json_records import as_json, read_record
+from bough_daemon.transaction.replaced_files import remove_now
 
 log = logging.getLogger(__name__)
 
@@ -276,6 +277,7 @@ def finish(store: Store, rehearsed: Rehearsed | None = None) -> Record | None:
         work.gone = sorted(_objects_that_go(store.objects, inventory, contents, work.commits))
         _write(store, work)  # on a second search some of them would be missing
     remove(store, inventory, set(work.gone))
+    remove_now(store)  # what commands replaced may have the contents too
     record = Record(work.at, work.by, tuple(work.paths), len(work.ids), digest_of(work.ids))
     store.purged.add(record)
     store.walks.forget()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
@@ -63,6 +64,14 @@ class ReplacedFiles:
                 if not entry.is_dir(follow_symlinks=False):
                     os.unlink(entry.path)
         shutil.rmtree(folder)
+
+
+def remove_now(store: Store) -> None:
+    """Remove all replaced files, also while a daemon does; raise OSError if one cannot be removed."""
+    while folders := _folders(_top_of(store)):
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError):  # the daemon was faster
+                shutil.rmtree(folder)
 
 
 def _top_of(store: Store) -> str:

@@ -43,8 +43,16 @@ def store(root: Path) -> Iterator[Store]:
     made.close()
 
 
+def replaced(store: Store) -> Path:
+    """Return where the files are that commands have replaced."""
+    return Path(store.folder, "stage", ".replaced")
+
+
 def history(store: Store, root: Path) -> dict[str, str]:
-    """Make a branch whose second snapshot has the secret, in three places, and whose fourth has not; return trees."""
+    """Make a branch whose second snapshot has the secret, in three places, and whose fourth has not; return trees.
+
+    A command has just replaced files that had the secret.
+    """
     branch, objects = Branch(store, "alice", "A <a@b>"), store.objects
     base = git(root, "rev-parse", "HEAD")
     store.arrive(base)
@@ -59,6 +67,10 @@ def history(store: Store, root: Path) -> dict[str, str]:
         branch.save(tree, base)
     assert branch.tip is not None
     store.keep("alice/was", branch.tip.parents[0])
+    stage = replaced(store) / ".bough-1"
+    stage.mkdir(parents=True)
+    for number in range(8):
+        (stage / str(number)).write_bytes(SECRET)
     return {"base": base, "secret": secret.oid, "clean": clean, "tip": branch.tip.oid}
 
 
@@ -79,6 +91,7 @@ def check_purged(store: Store, made: dict[str, str]) -> None:
     objects = store.objects
     listed = git(Path(store.path), "cat-file", "--batch-all-objects", "--batch-check=%(objectname)").split()
     assert made["secret"] not in listed and not objects.owns(made["secret"])
+    assert not os.listdir(replaced(store))
     git(Path(store.path), "fsck", "--full", "--strict", "--no-dangling")
     tip = store.ref(LIVE + "alice")
     assert tip is not None and tip == store.ref(SHARED + "alice") == store.purged.moved[made["tip"]]

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from bough_daemon.transaction.replaced_files import ReplacedFiles
+from bough_daemon.transaction.replaced_files import ReplacedFiles, remove_now
 
 from tests.daemon.moves_support import Desk
 from tests.daemon.recording.test_recorder import until
@@ -69,6 +69,36 @@ def test_the_end_of_the_daemon_does_not_wait_for_them(here: Desk, monkeypatch: p
         patched.setattr(os, "unlink", slow)
         asyncio.run(scene())
     assert len(os.listdir(os.path.join(replaced(here), "left"))) == COUNT - 1
+
+
+def test_a_purge_removes_them_all_while_the_daemon_does(here: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two", "three"):
+        stage(replaced(here), name)
+    begun, goes_on, real = threading.Event(), threading.Event(), os.unlink
+    purging = threading.get_ident()
+
+    def slow(path: str, *, dir_fd: int | None = None) -> None:
+        if threading.get_ident() != purging:
+            begun.set()
+            goes_on.wait(10)
+        real(path, dir_fd=dir_fd)
+
+    async def scene() -> None:
+        files = ReplacedFiles(here.store)
+        removing = asyncio.create_task(files.run())
+        assert await asyncio.to_thread(begun.wait, 10)
+        remove_now(here.store)
+        assert os.listdir(replaced(here)) == []
+        goes_on.set()
+        await asyncio.to_thread(files.discard, stage(here.store.folder, "new"))
+        await until(lambda: os.listdir(replaced(here)) == [])
+        removing.cancel()
+        await asyncio.wait([removing])
+        assert removing.cancelled()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", slow)
+        asyncio.run(scene())
 
 
 def test_a_folder_that_cannot_be_removed_does_not_keep_the_others(
