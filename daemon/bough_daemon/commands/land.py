@@ -41,7 +41,9 @@ from bough_daemon.errors import (
     NoSharedBranch,
     NothingToLand,
     NotPublished,
+    OperationUnderWay,
     UnlandedWork,
+    Unresolved,
     WouldBringBack,
     WouldCarryAlong,
     WouldRemove,
@@ -602,12 +604,15 @@ async def _after_commit(landing: _Landing, made: _Made) -> None:
 
 
 async def _follow_steadily(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str, ...]]:
+    there = f"{made.commit[:7]} is on {landing.target.name}"
     for _ in range(TRIES):
-        with suppress(Disturbed):
+        try:
             return await _follow(landing, made)
-    raise FilesKeepChanging(
-        f"{made.commit[:7]} is on {landing.target.name}, but files here keep changing: run `bough land` again"
-    )
+        except Disturbed:
+            continue
+        except (OperationUnderWay, Unresolved) as begun:
+            raise type(begun)(f"{there}, but not in your files: {begun.message}", **begun.facts) from begun
+    raise FilesKeepChanging(f"{there}, but files here keep changing: run `bough land` again")
 
 
 async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str, ...]]:

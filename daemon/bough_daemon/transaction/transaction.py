@@ -13,7 +13,7 @@ from bough_daemon.git import index
 from bough_daemon.git.filters import ignored_under
 from bough_daemon.git.objects import EMPTY_TREE
 from bough_daemon.git.refs import Moves, check_idle, move_head, move_refs
-from bough_daemon.git.worktree import Head
+from bough_daemon.git.worktree import Head, Worktree
 from bough_daemon.history.journal import Hop, Journal, Operation, State
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.privacy.withheld import BARE, Inside
@@ -139,19 +139,34 @@ def check_ready(live: LiveWorktree) -> None:
     if broken is not None:
         raise CutShort(f"`{broken.command}` was cut short; `bough undo` reverses it", command=broken.command)
     check_idle(live.worktree)
-    unmerged = index.unmerged_paths(live.worktree)
+    _check_resolved(live.worktree)
+
+
+def _check_resolved(worktree: Worktree) -> None:
+    unmerged = index.unmerged_paths(worktree)
     if unmerged:
         raise Unresolved(f"{unmerged[0]} has unresolved conflicts", path=unmerged[0])
+
+
+def _check_not_in_the_middle(worktree: Worktree, change: Transaction, snapshot: Snapshot) -> None:
+    """Raise NotPossibleNow if a Git operation has begun, or left a conflict, since the command was allowed to."""
+    stays = change.head is None and change.index is None and change.place is None
+    if change.continues is not None or (stays and change.picture.tree == snapshot.tree):
+        return
+    check_idle(worktree)
+    if change.undoes is None:  # what is undone may be a merge with conflicts
+        _check_resolved(worktree)
 
 
 def carry_out(live: LiveWorktree, change: Transaction, snapshot: Snapshot, record: Callable[[], Snapshot]) -> Snapshot:
     """Carry out a change of files that are as in `snapshot`, and return what `record` puts on my branch.
 
-    On the store's thread. Raise Disturbed if the files differ: then, and after any other failure, everything is as
-    before.
+    On the store's thread. Raise Disturbed if the files differ, and NotPossibleNow if a Git operation has begun since
+    the command did: then, and after any other failure, everything is as before.
     """
     worktree, journal = live.worktree, journal_of(live)
     with index.lock(worktree) as lock:
+        _check_not_in_the_middle(worktree, change, snapshot)
         if worktree.head().commit != snapshot.base:
             raise Disturbed("HEAD")
         before = checkpoint.record(live, snapshot, change.picture, change.placed)

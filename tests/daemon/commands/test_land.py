@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from bough_daemon.errors import (
     HookRefused,
     LandConflict,
     NotPossibleNow,
+    OperationUnderWay,
     PushRefused,
 )
 from bough_daemon.git.objects import FILE, TreeEntry
@@ -472,6 +474,34 @@ def test_what_is_saved_while_it_lands_and_clashes_is_a_conflict(here: Desk) -> N
     before_push(here, lambda: write_files(here.root, {"a.txt": b"LATE\n"}))
     assert do_land(here).conflicts == ("a.txt",)
     assert git(here.root, "status", "--porcelain") == "UU a.txt"
+    check_whole(here.root)
+
+
+@pytest.mark.parametrize("branch", ["main", "feature"])
+def test_a_git_operation_that_begins_while_it_lands_is_not_run_over(here: Desk, branch: str) -> None:
+    for name in ("side", branch):
+        git(here.root, "switch", "-qC", name, "origin/main")
+        write_files(here.root, {"d/b.txt": name.encode()})
+        git(here.root, "commit", "-qam", name)
+    push_from_colleague(here, {"a.txt": b"theirs\n"})
+
+    def merge_side() -> None:
+        said = subprocess.run(["git", "merge", "side"], cwd=here.root, capture_output=True, check=False)
+        assert b"CONFLICT" in said.stdout
+
+    before_push(here, merge_side)
+    if branch == "feature":  # only the shared branch moves, which leaves the merge as it is
+        do_land(here)
+        assert git(here.root, "rev-parse", "main") == remote_main(here)
+    else:
+        with pytest.raises(OperationUnderWay, match="is on main, but not in your files: a merge is in progress here"):
+            do_land(here)
+    assert git(here.root, "status", "--porcelain") == "UU d/b.txt"
+    git(here.root, "merge", "--abort")
+    if branch == "main":
+        do_land(here)
+        assert (here.root / "a.txt").read_bytes() == b"theirs\n"
+    assert git(here.root, "rev-parse", "main") == remote_main(here)
     check_whole(here.root)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
 from bough_daemon.commands.hop import back, hop
 from bough_daemon.commands.merge import merge
-from bough_daemon.commands.undo import undo
-from bough_daemon.errors import FilterFailed
+from bough_daemon.commands.restore import restore
+from bough_daemon.commands.undo import redo, undo
+from bough_daemon.errors import FilterFailed, OperationUnderWay, Unresolved
 from bough_daemon.git.paths import STAGE
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.transaction import new_files
@@ -43,7 +47,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def in_the_middle(here: Desk, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> list[Snapshot]:
-    """Do some work when half of the files are made, save then, and return the list that gets the snapshot."""
+    """Do some work when half of the files are made first, save then, and return the list that gets the snapshot."""
     taken, count, real = list[Snapshot](), 0, NewFile.write
     loops = list[asyncio.AbstractEventLoop]()
     save = here.save
@@ -151,6 +155,83 @@ def test_a_filter_that_fails_while_files_are_made_changes_nothing(here: Desk) ->
         here.do(hop(here.live, here.terminal, "alice", merge_both))
     assert everything(here.root) == before
     assert leftovers(here) == []
+
+
+def conflict_with(root: Path, command: str) -> None:
+    """Begin a Git operation that stops at a conflict and leaves HEAD where it is."""
+    said = subprocess.run(["git", command, "side"], cwd=root, capture_output=True, text=True, check=False)
+    assert "CONFLICT" in said.stdout, said
+
+
+def with_side_branch(here: Desk) -> None:
+    """Let `side` and `main` conflict in `sided.txt`, which no teammate changes."""
+    git(here.root, "switch", "-q", "-c", "side")
+    write_files(here.root, {"sided.txt": b"side\n"})
+    git(here.root, "add", "sided.txt")
+    git(here.root, "commit", "-qm", "side")
+    git(here.root, "switch", "-q", "main")
+    write_files(here.root, {"sided.txt": b"main\n"})
+    git(here.root, "add", "sided.txt")
+    git(here.root, "commit", "-qm", "main")
+
+
+@pytest.mark.parametrize("operation", ["merge", "cherry-pick"])
+@pytest.mark.parametrize("command", ["hop", "back", "merge", "restore", "undo", "redo"])
+def test_a_git_operation_that_begins_while_files_are_made_is_not_run_over(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, command: str, operation: str
+) -> None:
+    with_side_branch(here)
+    write_files(here.root, dict.fromkeys(THEIRS, b"mine\n"))
+    first = here.snapshot()
+    here.teammate_at("alice", {**THEIRS, "a.txt": b"theirs\n"})
+    if command in ("back", "undo", "redo"):
+        here.do(hop(here.live, here.terminal, "alice", merge_both))
+    if command == "redo":
+        here.do(undo(here.live))
+    if command == "restore":
+        write_files(here.root, THEIRS)
+    if command == "merge":
+        shutil.rmtree(here.root / "many")
+    commands: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+        "hop": lambda: hop(here.live, here.terminal, "alice", merge_both),
+        "back": lambda: back(here.live, here.terminal),
+        "merge": lambda: merge(here.live, here.terminal, "alice", merge_both),
+        "restore": lambda: restore(here.live, [""], since=first.oid[:10]),
+        "undo": lambda: undo(here.live),
+        "redo": lambda: redo(here.live),
+    }
+    left = list[dict[str, Any]]()
+
+    def begin() -> None:
+        conflict_with(here.root, operation)
+        left.append(everything(here.root))
+
+    in_the_middle(here, monkeypatch, begin)
+    with pytest.raises(OperationUnderWay):
+        here.do(commands[command]())
+    assert left == [everything(here.root)]
+    assert leftovers(here) == []
+    git(here.root, operation, "--abort")
+
+
+def test_a_conflict_that_comes_up_while_files_are_made_is_not_hidden(
+    here: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_side_branch(here)
+    write_files(here.root, {"sided.txt": b"stashed\n"})
+    git(here.root, "stash", "-q")
+    write_files(here.root, {"sided.txt": b"committed\n"})
+    git(here.root, "commit", "-qam", "more")
+    here.snapshot()
+    here.teammate_at("alice", THEIRS)
+    in_the_middle(
+        here,
+        monkeypatch,
+        lambda: subprocess.run(["git", "stash", "pop"], cwd=here.root, capture_output=True, check=False),
+    )
+    with pytest.raises(Unresolved):
+        here.do(hop(here.live, here.terminal, "alice", merge_both))
+    assert git(here.root, "diff", "--name-only", "--diff-filter=U") == "sided.txt"
 
 
 def test_line_ends_are_those_of_the_new_rules_whatever_is_saved_meanwhile(
