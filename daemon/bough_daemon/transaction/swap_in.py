@@ -14,7 +14,7 @@ from bough_daemon.errors import StoreDamaged
 from bough_daemon.git.atomic_rename import DirEntry, exchange, put
 from bough_daemon.git.filters import any_rules
 from bough_daemon.git.objects import EXECUTABLE, FILE, FOLDER, LINK, Objects, TreeEntry
-from bough_daemon.git.paths import STAGE, Blocked, folder_of, folders_above
+from bough_daemon.git.paths import STAGE, Blocked, folder_of, folders_above, open_folder
 from bough_daemon.git.root_dir import RootDir, blob_id, read_at, read_if_closed
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.json_records import read_record
@@ -23,6 +23,7 @@ from bough_daemon.transaction.file_state import Disturbed, FileState, FileStep
 from bough_daemon.transaction.new_files import new_files
 
 MANIFEST = "paths.json"
+UNSEEN = 50  # files at most that are swapped before their folder is looked for at its path
 
 Keep = Callable[[Mapping[str, TreeEntry]], object]
 """Keep files, by path, so that their user can have them back."""
@@ -66,6 +67,8 @@ class Placing:
         self._swapped: list[int] = []
         self._kept: dict[str, TreeEntry] = {}
         self._removed: list[str] = []
+        self._made: list[str] = []
+        self._inside: tuple[str, int] | None = None  # the folder whose files are being swapped, and open for that
 
     def carry_out(self, worktree: Worktree, scratch: str) -> None:
         """Do it all, or raise and leave the files as before.
@@ -77,9 +80,7 @@ class Placing:
             self._stage = opened.descriptor
             try:
                 self._make_ready(worktree, stage)
-                surprise = self._swap()
-                if surprise is not None:
-                    raise Disturbed(surprise)
+                self._swap()
             except BaseException:
                 self._put_back()
                 if self._kept:
@@ -144,37 +145,38 @@ class Placing:
 
     # Swapping and comparing.
 
-    def _swap(self) -> str | None:
+    def _swap(self) -> None:
         """Take away what only goes, the deepest first, then place what comes.
 
-        Return the first path that was blocked, or at which something else was than we believed. What came in its place
-        is not to be seen by anyone, so this is found out at once.
+        Raise Disturbed for the first path that was blocked, or at which something else was than we believed. What came
+        in its place is not to be seen by anyone, so this is found out at once.
         """
+        self.ground.forget()
         leaving = [number for number, step in enumerate(self.steps) if not step.arrives]
         coming = [number for number, step in enumerate(self.steps) if step.arrives]
-        blocked = self._move_each(reversed(leaving), self._take)
-        if blocked is None:
-            blocked = self._leave_folders([self.steps[number] for number in leaving])
-        return blocked if blocked is not None else self._move_each(coming, self._place)
+        self._move_each([number for number in reversed(leaving) if self.steps[number].leaves], self._take)
+        self._leave_folders([self.steps[number] for number in leaving])
+        self._move_each(coming, self._place)
 
-    def _move_each(self, numbers: Iterable[int], move: Callable[[int, FileStep], object]) -> str | None:
-        """Move the file of each step, and return the first path that was not as believed."""
-        for number in numbers:
+    def _move_each(self, numbers: Iterable[int], move: Callable[[int, FileStep, int], object]) -> None:
+        """Move the file of each step between the stage and its open folder."""
+        for count, number in enumerate(numbers, 1):
             step = self.steps[number]
             try:
-                move(number, step)
-            except (Blocked, FileExistsError, FileNotFoundError):
-                return step.path
+                move(number, step, self._enter(folder_of(step.path), make=step.arrives))
+            except (Blocked, FileExistsError, FileNotFoundError) as failure:
+                raise Disturbed(step.path) from failure
             if step.before is not None and step.leaves and not self._is_as_believed(number, step, step.before):
-                return step.path
-        return None
+                raise Disturbed(step.path)
+            if count % UNSEEN == 0:
+                self._check_inside()
+        self._exit()
 
-    def _take(self, number: int, step: FileStep) -> None:
-        if step.leaves:
-            put(DirEntry(self.ground.at(folder_of(step.path)), step.name), DirEntry(self._stage, str(number)))
-            self._swapped.append(number)
+    def _take(self, number: int, step: FileStep, folder: int) -> None:
+        put(DirEntry(folder, step.name), DirEntry(self._stage, str(number)))
+        self._swapped.append(number)
 
-    def _leave_folders(self, taken: Sequence[FileStep]) -> str | None:
+    def _leave_folders(self, taken: Sequence[FileStep]) -> None:
         """Remove the folders that became empty; Git expects that of a submodule which comes to exist."""
         gone = (step for step in taken if step.after is None)
         self._remove_empty(
@@ -183,16 +185,15 @@ class Placing:
         for step in taken:
             if step.after is not None:
                 try:
-                    with self.ground.folder(step.path, make=True):
+                    with self._folder(step.path):
                         pass
-                except Blocked:
-                    return step.path
-        return None
+                except Blocked as failure:
+                    raise Disturbed(step.path) from failure
 
-    def _place(self, number: int, step: FileStep) -> None:
+    def _place(self, number: int, step: FileStep, folder: int) -> None:
         if not step.leaves:
             self._remove_empty(self._folders_only(step.path))
-        comes, there = DirEntry(self._stage, str(number)), DirEntry(self._open(folder_of(step.path)), step.name)
+        comes, there = DirEntry(self._stage, str(number)), DirEntry(folder, step.name)
         if step.leaves:
             exchange(comes, there)
         else:
@@ -215,18 +216,20 @@ class Placing:
     def _put_back(self) -> None:
         """Undo every swap, the last first; what cannot go back is kept in the store."""
         self.ground.forget()
+        removed = self._removed.copy()
         for number in reversed(self._swapped):
             try:
                 self._unswap(number, self.steps[number])
             except (OSError, Blocked):
                 self._keep_staged(number)
-        self._remove_empty(folder for number in self._swapped for folder in folders_above(self.steps[number].path))
-        for folder in sorted(self._removed):
+        self._close()
+        self._remove_empty(self._made)
+        for folder in sorted(removed):
             with contextlib.suppress(OSError, Blocked), self._folder(folder):
                 pass
 
     def _unswap(self, number: int, step: FileStep) -> None:
-        with self._folder(folder_of(step.path)) as folder:
+        with self._folder_again(folder_of(step.path)) as folder:
             staged, there = DirEntry(self._stage, str(number)), DirEntry(folder, step.name)
             if not step.arrives:
                 if step.after is not None:
@@ -258,26 +261,67 @@ class Placing:
 
     # Folders.
 
-    def _open(self, path: str) -> int:
-        """Return a folder as `RootDir.at` does, creating it if it is missing."""
+    def _enter(self, path: str, make: bool) -> int:
+        """Return a folder, which is opened once for the files in it. `make`: create it if it is missing."""
+        if self._inside is None or self._inside[0] != path:
+            self._exit()
+            self._inside = path, self._opened(path, make)
+        return self._inside[1]
+
+    def _opened(self, path: str, make: bool) -> int:
         try:
-            return self.ground.at(path)
+            return open_folder(self.ground.descriptor, path)
         except FileNotFoundError:
-            with self._folder(path):
-                return self.ground.at(path)
+            if not make:
+                raise
+        with self._folder(path) as made:
+            return os.dup(made)
+
+    def _exit(self) -> None:
+        self._check_inside()
+        self._close()
+
+    def _check_inside(self) -> None:
+        """Raise Disturbed if the folder whose files are being swapped is no longer the one at its path.
+
+        It stays open then: its files are put back where they went.
+        """
+        if self._inside is None:
+            return
+        path, opened = self._inside
+        try:
+            with self.ground.folder(path) as there:
+                if os.path.samestat(os.fstat(there), os.fstat(opened)):
+                    return
+        except (Blocked, FileNotFoundError):
+            pass
+        raise Disturbed(path)
+
+    def _close(self) -> None:
+        inside, self._inside = self._inside, None
+        if inside is not None:
+            os.close(inside[1])
+
+    @contextlib.contextmanager
+    def _folder_again(self, path: str) -> Iterator[int]:
+        """Open a folder as `_folder` does, or the one whose files are being swapped, wherever it is by now."""
+        if self._inside is not None and self._inside[0] == path:
+            yield self._inside[1]
+        else:
+            with self._folder(path) as opened:
+                yield opened
 
     @contextlib.contextmanager
     def _folder(self, path: str) -> Iterator[int]:
         """Open a folder, creating it with its remembered permissions if it is missing."""
-        missing = [above for above in [*folders_above(path), path] if above in self._modes and self._absent(above)]
+        missing = [above for above in [*folders_above(path), path] if above and self.ground.status(above) is None]
         with self.ground.folder(path, make=True) as opened:
+            self._made += missing
             for folder in missing:
-                with self.ground.folder(folder) as made:
-                    os.fchmod(made, self._modes[folder])
+                if folder in self._modes:
+                    with self.ground.folder(folder) as made:
+                        os.fchmod(made, self._modes[folder])
             yield opened
-
-    def _absent(self, path: str) -> bool:
-        return self.ground.status(path) is None
 
     def _remove_empty(self, folders: Iterable[str]) -> None:
         """Remove those of `folders` that are empty, and remember their permissions."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from bough_daemon.git.paths import STAGE, check_path
 from bough_daemon.system.text import printable
 from bough_daemon.transaction import swap_in
 from bough_daemon.transaction.apply import apply, in_the_way, rescue
-from bough_daemon.transaction.file_state import Disturbed, FileState
+from bough_daemon.transaction.file_state import Disturbed, FileState, FileStep
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -409,6 +410,104 @@ def test_many_folders_come_go_and_come_back_whatever_fails(here: Desk) -> None:
     write_files(here.root, {"n/x/2": b"new\n"})
     place(here, new, old)
     assert tree_on_disk(here.root) == old.tree
+
+
+def test_of_a_refused_change_no_folder_is_left_and_none_is_gone(here: Desk) -> None:
+    (here.root / "empty/own").mkdir(parents=True)
+    (here.root / "empty").chmod(0o700)
+    coming = {path: blob(here, b"new\n") for path in ("empty/own/n", "new/deep/f", "new/g")}
+    submodule = TreeEntry(SUBMODULE, git(here.root, "rev-parse", "HEAD"))
+    new = then(here, {**coming, "d/b.txt": None, "d/e/c.txt": None, "sub/module": submodule, "z": blob(here, b"z\n")})
+    old = now(here)
+    write_files(here.root, {"z": b"in the way\n"})
+    before = {one: one.stat().st_mode for one in here.root.glob("[!.]*/**")}
+    refuse(here, old, new)
+    assert {one: one.stat().st_mode for one in here.root.glob("[!.]*/**")} == before
+
+
+def in_swap(here: Desk, monkeypatch: pytest.MonkeyPatch, when: int, work: Callable[[], object]) -> list[str]:
+    """Do some work after so many files were moved, and return the list that gets the path of each."""
+    moved = list[str]()
+
+    def watched(name: str) -> None:
+        real = getattr(swap_in.Placing, name)
+
+        def move(self: swap_in.Placing, number: int, step: FileStep, *folder: int) -> None:
+            real(self, number, step, *folder)
+            moved.append(step.path)
+            if len(moved) == when:
+                work()
+
+        monkeypatch.setattr(swap_in.Placing, name, move)
+
+    watched("_take")
+    watched("_place")
+    return moved
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path: content for path, (_, content) in files_of(folder).items()}
+
+
+def moved_away(folder: Path, to: Path) -> None:
+    folder.rename(to)
+
+
+def moved_behind_a_link(folder: Path, to: Path) -> None:
+    folder.rename(to)
+    folder.symlink_to(to)
+
+
+def moved_for_another(folder: Path, to: Path) -> None:
+    folder.rename(to)
+    write_files(folder, {"0": b"of another\n"})
+
+
+@pytest.mark.parametrize("when", [2, 4, 7])
+@pytest.mark.parametrize("move", [moved_away, moved_behind_a_link, moved_for_another])
+def test_a_folder_that_is_moved_while_its_files_are_swapped_has_them_back(
+    here: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, move: Callable[[Path, Path], None], when: int
+) -> None:
+    write_files(here.root, {f"m/{number}": b"mine %d\n" % number for number in range(6)})
+    coming = {f"m/{number}": blob(here, b"theirs\n") for number in range(2, 8)}
+    old, new = now(here), then(here, {**coming, "m/0": None, "m/1": None})
+    folder, elsewhere, kept = here.root / "m", tmp_path / "backup", dict[str, TreeEntry]()
+    in_swap(here, monkeypatch, when, lambda: move(folder, elsewhere))
+    with pytest.raises(Disturbed):
+        apply(here.worktree, here.store.objects, old, new, scratch=scratch(here), keep=kept.update)
+    assert contents(elsewhere) == {str(number): b"mine %d\n" % number for number in range(6)}
+    assert folder.is_symlink() == (move is moved_behind_a_link)
+    assert folder.exists() == (move is not moved_away)
+    if move is moved_for_another:
+        assert contents(folder) == {"0": b"of another\n"}
+    assert kept == {}
+    assert os.listdir(scratch(here)) == []
+
+
+def test_a_folder_that_is_moved_is_missed_after_few_of_its_files(here: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(here.root, {f"m/{number}": b"mine\n" for number in range(20)})
+    old, new = now(here), then(here, {f"m/{number}": blob(here, b"theirs\n") for number in range(20)})
+    monkeypatch.setattr(swap_in, "UNSEEN", 5)
+    moved = in_swap(here, monkeypatch, 7, lambda: (here.root / "m").rename(here.root / "n"))
+    with pytest.raises(Disturbed):
+        place(here, old, new)
+    assert len(moved) == 10
+    assert set(contents(here.root / "n").values()) == {b"mine\n"}
+
+
+def test_a_folder_that_is_replaced_while_files_are_made_gets_them(here: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = now(here), then(here, {"d/b.txt": blob(here, b"theirs\n")})
+    real = swap_in.Placing._make_ready
+
+    def replacing(self: swap_in.Placing, *facts: Any) -> None:
+        real(self, *facts)
+        (here.root / "d").rename(here.root / "d.old")
+        shutil.copytree(here.root / "d.old", here.root / "d")
+
+    monkeypatch.setattr(swap_in.Placing, "_make_ready", replacing)
+    place(here, old, new)
+    assert (here.root / "d/b.txt").read_bytes() == b"theirs\n"
+    assert (here.root / "d.old/b.txt").read_bytes() == FILES["d/b.txt"]
 
 
 def test_a_read_only_folder_is_refused_before_anything_is_touched(here: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
