@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import stat
@@ -21,6 +22,8 @@ from bough_daemon.system.json_records import read_record
 from bough_daemon.transaction.context import StagedFiles
 from bough_daemon.transaction.file_state import Disturbed, FileState, FileStep
 from bough_daemon.transaction.new_files import new_files
+
+log = logging.getLogger(__name__)
 
 MANIFEST = "paths.json"
 UNSEEN = 50  # files at most that are swapped before their folder is looked for at its path
@@ -87,8 +90,18 @@ class Placing:
                     self._keep(self._kept)
                 shutil.rmtree(stage)
                 raise
-        os.unlink(os.path.join(stage, MANIFEST))  # what is left is known to be in the store
-        self._discard(stage)
+        self._let_go(stage)
+
+    def _let_go(self, stage: str) -> None:
+        """Remove the replaced files, which are known to be in the store; the change is made, so this cannot fail.
+
+        With the manifest first: what is left of a stage without one is nobody's save.
+        """
+        try:
+            os.unlink(os.path.join(stage, MANIFEST))
+            self._discard(stage)
+        except OSError as failure:
+            log.warning("%s is removed only at the next start: %s", stage, failure)
 
     # Preparing.
 

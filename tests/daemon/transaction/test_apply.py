@@ -274,6 +274,27 @@ def test_a_failure_on_the_way_puts_everything_back(
     refuse(here, old, new, failure)
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.EROFS, errno.ENOSPC])
+@pytest.mark.parametrize("refused", ["manifest", "stage"])
+def test_a_change_that_is_made_does_not_fail_for_what_it_leaves(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, refused: str, number: int
+) -> None:
+    old, new = now(here), then(here, {"a.txt": blob(here, b"new\n"), "d/b.txt": None})
+
+    def fail(path: str) -> None:
+        raise OSError(number, os.strerror(number), path)
+
+    real = os.unlink
+    with monkeypatch.context() as failing:
+        if refused == "manifest":
+            failing.setattr(os, "unlink", lambda path, **at: (fail if path.endswith(swap_in.MANIFEST) else real)(path))
+        discard = fail if refused == "stage" else shutil.rmtree
+        apply(here.worktree, here.store.objects, old, new, scratch=scratch(here), discard=discard)
+    assert tree_on_disk(here.root) == new.tree
+    assert rescue(here.worktree, here.store.objects, scratch(here)) == {}
+    assert os.listdir(scratch(here)) == []
+
+
 @pytest.mark.parametrize("target", [b"", b"nul\0byte", b"x" * 5000])
 def test_a_symlink_that_cannot_be_is_refused(here: Desk, target: bytes) -> None:
     changes = {"a.txt": blob(here, b"new\n"), "link": blob(here, target, LINK)}
