@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import copy
 import fcntl
+import glob
 import hashlib
 import json
 import logging
@@ -283,7 +284,7 @@ class Store:
         self.walks.forget()
 
     def _old_enough(self, commit: str) -> list[str]:
-        if not _takes(os.path.join(self.common_dir, "objects"), COPIED_LIMIT_BYTES):
+        if not _is_large(os.path.join(self.common_dir, "objects"), COPIED_LIMIT_BYTES):
             return []
         newest = (
             self.git.run("rev-list", f"--max-count={BORROWED_LIMIT + 1}", "--first-parent", commit).decode().split()
@@ -369,13 +370,17 @@ def _read_or_none(path: str) -> bytes | None:
         return None
 
 
-def _takes(folder: str, limit_bytes: int) -> bool:
-    """Return whether the files below a folder take so much of the disk; it stops looking as soon as they do."""
+def _is_large(objects: str, limit_bytes: int) -> bool:
+    """Return whether the objects in a folder take so many bytes; it stops looking as soon as they do.
+
+    As Git finds them, the folders of packs and of loose objects may be symlinks. A file takes at least its size: some
+    file systems have no blocks.
+    """
     found = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):  # it has just been packed
-                found += os.lstat(os.path.join(parent, name)).st_blocks * BLOCK_BYTES
-            if found >= limit_bytes:
-                return True
+    for name in glob.iglob("*/*", root_dir=objects):
+        with contextlib.suppress(FileNotFoundError):  # it has just been packed
+            status = os.stat(os.path.join(objects, name))
+            found += max(status.st_size, status.st_blocks * BLOCK_BYTES)
+        if found >= limit_bytes:
+            return True
     return False
