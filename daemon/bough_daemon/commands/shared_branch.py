@@ -15,12 +15,12 @@ from bough_daemon.errors import BadRepositorySettings, BadUsage, GitFailed, NoSh
 from bough_daemon.git.refs import BRANCHES, commit_of, short
 from bough_daemon.git.repository_settings import NAME as SETTINGS
 from bough_daemon.git.repository_settings import table_on_disk
-from bough_daemon.git.worktree import Worktree
+from bough_daemon.git.worktree import DEFAULT_REMOTE, Worktree
 from bough_daemon.store.store import Store
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.terminal import Terminal
 
-DEFAULT_BRANCH, DEFAULT_REMOTE = "main", "origin"
+DEFAULT_BRANCH = "main"
 PROTECTED = re.compile(
     r"protected|GH006|GH013|rule violation|not allowed to push|TF40\d{4}|pull request|merge request|code review",
     re.IGNORECASE,
@@ -170,8 +170,7 @@ class _Branches:
             raise BadRepositorySettings(
                 f"{SETTINGS} names the branch {branch!r}, which is not a valid name", branch=branch
             )
-        configured = worktree.settings()
-        remotes = remotes_in(configured)
+        remotes = worktree.remotes()
         if remote is not None and remote not in remotes:
             raise BadRepositorySettings(
                 f"{SETTINGS} names the remote {remote!r}, which does not exist here", remote=remote
@@ -182,7 +181,7 @@ class _Branches:
         refs = dict(line.partition(" ")[::2] for line in lines.splitlines())
         local = {short(ref): mark for ref, mark in refs.items() if ref.startswith(BRANCHES)}
         tracked = {ref: symref[1:] for ref, symref in refs.items() if not ref.startswith(BRANCHES)}
-        return cls(settings, remotes, _upstreams(configured), local, tracked)
+        return cls(settings, remotes, _upstreams(worktree.settings()), local, tracked)
 
     def target(self) -> Target | None:
         """Return the shared branch if it is known without asking the remote, else None."""
@@ -242,12 +241,6 @@ class _Branches:
         marks = ((mark, other) for other, mark in self.local.items() if self.upstreams.get(other) == (remote, ref))
         tracking = max(marks, default=("", name))[1]
         return Target(BRANCHES + tracking, remote, ref)
-
-
-def remotes_in(settings: Mapping[str, str]) -> frozenset[str]:
-    """Return the names that `git remote` lists: every one that has a setting, unless it begins with a slash."""
-    names = (key.removeprefix("remote.").rpartition(".")[0] for key in settings if key.startswith("remote."))
-    return frozenset(name for name in names if name and not name.startswith("/"))
 
 
 def _upstreams(settings: Mapping[str, str]) -> dict[str, tuple[str, str]]:

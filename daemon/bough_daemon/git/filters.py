@@ -17,15 +17,15 @@ from bough_daemon.git.paths import check_path, folders_above
 from bough_daemon.git.root_dir import RootDir
 from bough_daemon.git.rule_files import ATTRIBUTES as ATTRIBUTES_FILE
 from bough_daemon.git.rules import as_pathspec
-from bough_daemon.git.worktree import Worktree
-from bough_daemon.system.text import bounded, printable
+from bough_daemon.git.worktree import DEFAULT_REMOTE, Worktree
+from bough_daemon.system.text import bounded, printable, shell_word
 
 ATTRIBUTES = ("text", "eol", "crlf", "ident", "filter", "working-tree-encoding")
 FAILED = re.compile(r"^fatal: ((?:.|\n)+): smudge filter (\S+) failed$", re.MULTILINE)
 EXTERNAL = "external filter "
 NOT_PUSHED = (
     "Git LFS does not have the content here: it is uploaded when its author lands or pushes it, or runs "
-    "`git lfs push --object-id origin {0}`. Try again then, or check that the LFS server can be reached."
+    "`git lfs push --object-id {0} {1}`. Try again then, or check that the LFS server can be reached."
 )
 POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-.*\n)*oid sha256:([0-9a-f]{64})\nsize ")
 LARGEST_POINTER = 1024  # bytes, as Git LFS has it
@@ -124,23 +124,31 @@ class Checkout:
                 raise
             path, name = printable(found[1]), found[2]
             said = next((line for line in words.splitlines() if "error" in line.lower() and EXTERNAL not in line), "")
-            hint = {"hint": NOT_PUSHED.format(self._not_here(some))} if name == "lfs" else {}
+            hint = {"hint": self._not_pushed(some)} if name == "lfs" else {}
             why = f": {bounded(said)}" if said else ""
             message = f"the filter `{name}` failed on {path}; nothing was changed{why}"
             raise FilterFailed(message, filter=name, **hint) from None
 
-    def _not_here(self, some: Iterable[tuple[str, str]]) -> str:
-        """Return the ids of the LFS contents that blobs name and that are not in this repository, for a command."""
+    def _not_pushed(self, some: Iterable[tuple[str, str]]) -> str:
+        """Return how to get the LFS contents that blobs name and that are not in this repository."""
         storage = os.path.join(self._worktree.common_dir, self._worktree.config("lfs.storage") or "lfs", "objects")
         small = (oid for oid, _ in some if self._objects.size(oid) < LARGEST_POINTER)
         named = (POINTER.match(self._objects.blob(oid)) for oid in small)
         ids = dict.fromkeys(one[1].decode() for one in named if one is not None)
         missing = [id for id in ids if not os.path.exists(os.path.join(storage, id[:2], id[2:4], id))]
-        return " ".join([*missing[:MOST_NAMED], *(["…"] if len(missing) > MOST_NAMED else [])]) or "ID"
+        ids_told = " ".join([*missing[:MOST_NAMED], *(["…"] if len(missing) > MOST_NAMED else [])]) or "ID"
+        return NOT_PUSHED.format(_usual_remote(self._worktree), ids_told)
 
     def _index(self, entries: Iterable[tuple[str, str]]) -> None:
         lines = "".join(f"100644 {oid} 0\t{path}\0" for oid, path in entries)
         self._git.run("update-index", "-z", "--index-info", stdin=os.fsencode(lines))
+
+
+def _usual_remote(worktree: Worktree) -> str:
+    """Return the remote that is pushed to, for a command: the only one, the configured one, or `origin`."""
+    remotes = worktree.remotes()
+    usual = remotes if len(remotes) == 1 else (worktree.config("remote.pushDefault"), DEFAULT_REMOTE)
+    return next((shell_word(name) for name in usual if name in remotes), "REMOTE")
 
 
 def ignored_under(

@@ -31,6 +31,7 @@ from bough_daemon.system.environment import UserEnvironment
 # What `git rev-parse` answers in any repository, and what only in a working tree.
 KINDS, FOLDERS = ("--is-bare-repository", "--is-inside-work-tree"), ("--absolute-git-dir", "--git-common-dir")
 IN_TREE = ("--show-toplevel", "--show-object-format")
+DEFAULT_REMOTE = "origin"
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,12 @@ class Worktree:
     def settings(self) -> Mapping[str, str]:
         """Return the effective configuration: the last value of each name, in lower case except for a subsection."""
         return self._config.values(self.git, self.common_dir)
+
+    def remotes(self) -> frozenset[str]:
+        """Return the names that `git remote` lists: every one that has a setting, unless it begins with a slash."""
+        settings = self.settings()
+        names = (key.removeprefix("remote.").rpartition(".")[0] for key in settings if key.startswith("remote."))
+        return frozenset(name for name in names if name and not name.startswith("/"))
 
     def author(self) -> str:
         """Return `Name <email>` as Git would write it in the user's commits, or a placeholder if it is not set."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bough_cli.failure import hint_of
 from bough_daemon.commands.land import Landed, land
-from bough_daemon.commands.shared_branch import Target, remotes_in
+from bough_daemon.commands.shared_branch import Target
 from bough_daemon.errors import BadUsage, NotPossibleNow
 
 from tests.daemon.moves_support import Desk, git, merge_both
@@ -49,7 +49,7 @@ def test_the_remotes_are_those_that_git_lists(here: Desk) -> None:
         git(here.root, "config", key, "elsewhere")
     with (here.root / ".git/config").open("a") as config:
         config.write('[remote "/slash"]\n\turl = x\n[remote "ÜBER"]\n\turl = x\n[remote]\n\turl = x\n')
-    assert remotes_in(here.worktree.settings()) == set(git(here.root, "remote").splitlines())
+    assert here.worktree.remotes() == set(git(here.root, "remote").splitlines())
 
 
 def test_a_branch_lands_on_its_upstream_whatever_that_is_called(here: Desk) -> None:

@@ -172,7 +172,7 @@ def test_a_missing_lfs_object_is_told_in_one_line(here: Desk, name: str) -> None
     why = "nothing was changed: Error downloading object: x (12ab): not found"
     assert failure.value.message == f"the filter `lfs` failed on {printable(name)}; {why}"
     assert "lands or pushes it" in failure.value.facts["hint"]
-    assert "`git lfs push --object-id origin ID`" in failure.value.facts["hint"]
+    assert "`git lfs push --object-id REMOTE ID`" in failure.value.facts["hint"]
 
 
 def pointer(number: int, more: str = "") -> bytes:
@@ -201,7 +201,32 @@ def test_a_missing_lfs_object_is_told_with_the_command_that_uploads_it_and_the_o
         here, now(here), then(here, {".gitattributes": blob(here, b"*.bin filter=lfs\n"), **changes}), FilterFailed
     )
     assert isinstance(failure.value, FilterFailed)
-    assert f"`git lfs push --object-id origin {2:064x} {3:064x}`" in failure.value.facts["hint"]
+    assert f"`git lfs push --object-id REMOTE {2:064x} {3:064x}`" in failure.value.facts["hint"]
+
+
+@pytest.mark.parametrize(
+    ("remotes", "usual", "word"),
+    [
+        (["upstream"], "", "upstream"),
+        (["upstream", "origin"], "", "origin"),
+        (["upstream", "my fork", "origin"], "my fork", "'my fork'"),
+        (["upstream", "origin"], "https://example.org/x.git", "origin"),
+        (["upstream", "fork"], "", "REMOTE"),
+    ],
+)
+def test_the_command_that_uploads_a_missing_lfs_object_names_a_remote_that_exists(
+    here: Desk, remotes: list[str], usual: str, word: str
+) -> None:
+    git(here.root, "config", "filter.lfs.smudge", "false")
+    git(here.root, "config", "filter.lfs.required", "true")
+    for remote in remotes:
+        git(here.root, "config", f"remote.{remote}.url", "elsewhere")
+    if usual:
+        git(here.root, "config", "remote.pushDefault", usual)
+    changes = {".gitattributes": blob(here, b"*.bin filter=lfs\n"), "1.bin": blob(here, pointer(1))}
+    failure = refuse(here, now(here), then(here, changes), FilterFailed)
+    assert isinstance(failure.value, FilterFailed)
+    assert f"`git lfs push --object-id {word} {1:064x}`" in failure.value.facts["hint"]
 
 
 def test_of_many_missing_lfs_objects_some_are_told(here: Desk) -> None:
