@@ -182,11 +182,14 @@ def ignored_by(worktree: Worktree, rules: Mapping[str, bytes], paths: Collection
 def not_given_back(worktree: Worktree, objects: Objects, tree: str, scratch: str) -> dict[str, str]:
     """Return, by path, a blob with the exact bytes of each file that a checkout of `tree` would not reproduce.
 
-    `tree` is what `git add` makes of the current files. The blobs are in the store. `scratch`: a folder.
+    `tree` is what `git add` makes of the current files. The blobs are in the store. `scratch`: a folder. A file that
+    Git does not look at here is left out: no checkout touches it.
     """
     if not any_rules(worktree, objects, tree):
         return {}
-    entries = {path: entry.oid for path, entry in objects.walk(tree) if entry.mode & FILE == FILE}
+    hidden = marks_of(worktree).hidden
+    files = ((path, entry.oid) for path, entry in objects.walk(tree) if entry.mode & FILE == FILE)
+    entries = {path: oid for path, oid in files if path not in hidden}
     plain_endings = worktree.config("core.autocrlf") != "true" and not worktree.config("core.eol")
     unsure: list[tuple[str, str]] = []
     exact: dict[str, str] = {}

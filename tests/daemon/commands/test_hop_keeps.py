@@ -129,6 +129,18 @@ def test_what_i_ignore_and_a_teammate_has_is_recorded_also_outside_of_a_sparse_c
     assert everything(here.root) == before
 
 
+def test_a_filter_that_cannot_make_what_a_sparse_checkout_leaves_out_keeps_nobody(here: Desk) -> None:
+    write_files(here.root, {".gitattributes": b"*.bin filter=broken\n"})
+    git(here.root, "add", "-A")
+    git(here.root, "commit", "-qm", "rules")
+    git(here.root, "config", "filter.broken.smudge", "false")
+    git(here.root, "config", "filter.broken.clean", "cat")
+    git(here.root, "config", "filter.broken.required", "true")
+    git(here.root, "sparse-checkout", "set", "d")
+    here.teammate_at("alice", {"d/n.txt": b"n\n", "out/new.bin": b"theirs\n"})
+    assert_back_and_undo_lead_home(here)
+
+
 def test_an_edit_outside_of_a_sparse_checkout_does_not_keep_me_from_hopping(here: Desk) -> None:
     write_files(here.root, {"a.txt": b"one\n", "d/e/c.txt": b"edited\n"})
     git(here.root, "sparse-checkout", "set", "other")
