@@ -25,7 +25,7 @@ from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.edits_left import EditsLeft, edits_left
 from bough_daemon.transaction.file_state import FileState, differences
 from bough_daemon.transaction.index_only import index_only
-from bough_daemon.transaction.new_files import made_ahead
+from bough_daemon.transaction.new_files import Goal, made_ahead
 from bough_daemon.transaction.terminal import Terminal
 from bough_daemon.transaction.transaction import (
     Transaction,
@@ -108,7 +108,7 @@ async def hop(
         moves_on = there is not None and there.name == name and not at
         if there is not None and moves_on:
             tree = await _with_my_edits(live, snapshot, there, theirs, both)
-        async with made_ahead(live, snapshot.tree, lambda _: FileState(tree)) as ready:
+        async with made_ahead(live, snapshot.tree, lambda _: Goal(FileState(tree))) as ready:
             if ready.staged is not None and not moves_on:
                 snapshot = await live.save()  # what was saved meanwhile was saved before the hop
             return *await live.owner.run(_enter, ready, snapshot, theirs, there, tree, kind), snapshot.tree
@@ -142,10 +142,13 @@ async def back(live: LiveWorktree, terminal: Terminal) -> Moved:
     return moved
 
 
-def _home(live: LiveWorktree) -> FileState | None:
+def _home(live: LiveWorktree) -> Goal | None:
     """Return the files as they were before the hop; None without one."""
     there = hop_now(live)
-    return checkpoint.read(live.store.objects, there.home).picture if there is not None else None
+    if there is None:
+        return None
+    home = checkpoint.read(live.store.objects, there.home)
+    return Goal(home.picture, home.hidden)
 
 
 async def off(live: LiveWorktree, terminal: Terminal, branch: str) -> Moved:

@@ -34,7 +34,7 @@ from bough_daemon.system.text import first_few
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import FileState
 from bough_daemon.transaction.index_only import index_only
-from bough_daemon.transaction.new_files import check_undisturbed, made_ahead
+from bough_daemon.transaction.new_files import Goal, check_undisturbed, made_ahead
 from bough_daemon.transaction.terminal import Terminal
 from bough_daemon.transaction.transaction import (
     Transaction,
@@ -287,7 +287,7 @@ async def merge(
             if not yes:
                 _check_asked(source, merged)
             await live.owner.run(check_no_repository, live, mine.tree, merged.tree, source.name)
-            async with made_ahead(live, mine.tree, lambda _: FileState(merged.tree)) as ready:
+            async with made_ahead(live, mine.tree, lambda _: Goal(FileState(merged.tree))) as ready:
                 await check_undisturbed(ready, mine.tree)
                 await live.owner.run(_bring, ready, mine, name, source.brought, merged)
         return merged

@@ -17,7 +17,7 @@ from bough_daemon.transaction import rescued_saves
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.file_state import FileState
 from bough_daemon.transaction.index_only import index_only
-from bough_daemon.transaction.new_files import check_undisturbed, made_ahead
+from bough_daemon.transaction.new_files import Goal, check_undisturbed, made_ahead
 from bough_daemon.transaction.transaction import Transaction, carry_out, check_ready, journal_of, steadily
 
 OBJECT_NAME = re.compile(r"[0-9a-f]{4,40}")
@@ -72,7 +72,7 @@ async def restore(
         snapshot = await live.save()
         theirs = live.known(name) if name is not None and name != live.branch.name else None
         plan = await live.beside(lambda there: _planned(there, snapshot, paths, theirs, since))
-        async with made_ahead(live, snapshot.tree, lambda _: FileState(plan.tree)) as ready:
+        async with made_ahead(live, snapshot.tree, lambda _: Goal(FileState(plan.tree))) as ready:
             await check_undisturbed(ready, snapshot.tree)
             return await live.owner.run(_carry_out, ready, snapshot, paths, plan)
 

@@ -19,7 +19,7 @@ from bough_daemon.transaction.checkpoint import Checkpoint
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.edits_left import EditsLeft, edits_left
 from bough_daemon.transaction.file_state import FileState, FileStep, differences
-from bough_daemon.transaction.new_files import made_ahead
+from bough_daemon.transaction.new_files import Goal, made_ahead
 from bough_daemon.transaction.transaction import Transaction, carry_out, check_ready, journal_of, recover, steadily
 
 
@@ -87,12 +87,13 @@ def _prepare(live: LiveWorktree, snapshot: Snapshot, operation: Operation | None
         live.store.give_ahead(before.head.commit)
 
 
-def _goal(live: LiveWorktree, snapshot: Snapshot, of: Callable[[Journal], Operation | None]) -> FileState | None:
+def _goal(live: LiveWorktree, snapshot: Snapshot, of: Callable[[Journal], Operation | None]) -> Goal | None:
     """Return what the files will be once an operation of the journal is undone; None without one."""
     operation = of(journal_of(live))
     if operation is None:
         return None
-    return _picture(live, operation, checkpoint.read(live.store.objects, operation.before), snapshot)
+    before = checkpoint.read(live.store.objects, operation.before)
+    return Goal(_picture(live, operation, before, snapshot), before.hidden)
 
 
 def _undo(live: LiveWorktree, snapshot: Snapshot) -> Undone:

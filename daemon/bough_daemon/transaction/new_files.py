@@ -20,6 +20,7 @@ from bough_daemon.git.root_dir import RootDir, blob_id
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.transaction.context import LiveWorktree, StagedFile, StagedFiles
 from bough_daemon.transaction.file_state import Disturbed, FileState, FileStep, differences, is_file
+from bough_daemon.transaction.index_only import index_only
 
 MANY = 200  # files; fewer are made in the same moment in which they are placed
 
@@ -97,20 +98,31 @@ def _each(
             yield NewFile(step, oid, objects.blob(oid))
 
 
+@dataclass(frozen=True)
+class Goal:
+    """What the files are to be. `hidden`: further paths that are left alone, besides those that Git hides now."""
+
+    picture: FileState
+    hidden: Collection[str] = ()
+
+
 @asynccontextmanager
 async def made_ahead(
-    live: LiveWorktree, old: str, new: Callable[[LiveWorktree], FileState | None]
+    live: LiveWorktree, old: str, new: Callable[[LiveWorktree], Goal | None]
 ) -> AsyncIterator[LiveWorktree]:
     """Yield the working tree with the many files of a change made beforehand: saves are recorded meanwhile.
 
-    `old`: the tree that the files are as in. `new`: returns the state that they are to be in, None if that is not
-    known. Whatever differs when they are placed is made then. With few files nothing is made, and `staged` is None.
+    `old`: the tree that the files are as in. `new`: returns what they are to be, None if that is not known. Whatever
+    differs when they are placed is made then. With few files nothing is made, and `staged` is None.
     """
     goal = await live.owner.run(_goal_of_many, live, old, new)
     if goal is None:
         yield live
         return
-    staged = await live.beside(partial(_made, old=old, new=goal))
+    staged = await live.beside(partial(_made, old=old, goal=goal))
+    if staged is None:
+        yield live
+        return
     try:
         yield replace(live, staged=staged)
     finally:
@@ -130,22 +142,25 @@ async def check_undisturbed(live: LiveWorktree, old: str) -> None:
         raise Disturbed(saved[0])
 
 
-def _goal_of_many(live: LiveWorktree, old: str, new: Callable[[LiveWorktree], FileState | None]) -> FileState | None:
-    """Return the new state if many files differ from it, and a folder next to them is not seen in the working tree."""
+def _goal_of_many(live: LiveWorktree, old: str, new: Callable[[LiveWorktree], Goal | None]) -> Goal | None:
+    """Return the goal if many files differ from it, and a folder next to them is not seen in the working tree."""
     goal = new(live)
     if goal is None or os.stat(live.scratch).st_dev != os.stat(live.worktree.root).st_dev:
         return None
-    _, more = live.store.objects.some_difference(old, goal.tree, MANY)
+    _, more = live.store.objects.some_difference(old, goal.picture.tree, MANY)
     return goal if more else None
 
 
-def _made(live: LiveWorktree, old: str, new: FileState) -> StagedFiles:
-    """Make the files of a change. Not on the store's thread."""
-    objects = live.store.objects
+def _made(live: LiveWorktree, old: str, goal: Goal) -> StagedFiles | None:
+    """Make the files of a change, unless few of them are placed. Not on the store's thread."""
+    objects, new = live.store.objects, goal.picture
+    spared = index_only(live, old, new.tree).spared.union(goal.hidden)
+    steps = [step for step in differences(objects, FileState(old), new) if step.path not in spared]
+    if len(steps) <= MANY:
+        return None
     folder = tempfile.mkdtemp(prefix=STAGE, dir=live.scratch)
     files: dict[str, StagedFile] = {}
     try:
-        steps = differences(objects, FileState(old), new)
         coming = new_files(live.worktree, objects, new, steps, folder)
         with RootDir(folder) as opened, contextlib.closing(coming) as each:
             for number, file in enumerate(each):

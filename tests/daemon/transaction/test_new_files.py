@@ -135,6 +135,7 @@ def test_what_was_cleared_away_meanwhile_is_made_again(here: Desk, monkeypatch: 
 
     def cleared(*facts: Any, **more: Any) -> Any:
         staged = real(*facts, **more)
+        assert staged is not None
         for name in os.listdir(staged.folder):
             if int(name) % 2:
                 os.unlink(os.path.join(staged.folder, name))
@@ -232,6 +233,26 @@ def test_a_conflict_that_comes_up_while_files_are_made_is_not_hidden(
     with pytest.raises(Unresolved):
         here.do(hop(here.live, here.terminal, "alice", merge_both))
     assert git(here.root, "diff", "--name-only", "--diff-filter=U") == "sided.txt"
+
+
+def test_what_a_sparse_checkout_leaves_out_is_not_made(here: Desk, made: list[str]) -> None:
+    git(here.root, "config", "filter.broken.smudge", "false")
+    git(here.root, "config", "filter.broken.clean", "cat")
+    git(here.root, "config", "filter.broken.required", "true")
+    git(here.root, "sparse-checkout", "set", "many")
+    out = {f"out/{number}.txt": b"theirs\n" for number in range(COUNT)}
+    before = everything(here.root)
+    here.teammate_at("alice", {**out, "out/new.bin": b"theirs\n", ".gitattributes": b"*.bin filter=broken\n"})
+    here.do(hop(here.live, here.terminal, "alice", merge_both))
+    assert made == [".gitattributes"]
+    here.do(back(here.live, here.terminal))
+    assert everything(here.root) == before
+    here.teammate_at("alice", THEIRS)
+    here.do(hop(here.live, here.terminal, "alice", merge_both))
+    assert sorted(made) == sorted([".gitattributes"] * 2 + list(THEIRS))
+    here.do(back(here.live, here.terminal))
+    assert everything(here.root) == before
+    assert leftovers(here) == []
 
 
 def test_line_ends_are_those_of_the_new_rules_whatever_is_saved_meanwhile(
