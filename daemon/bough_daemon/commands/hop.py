@@ -25,7 +25,7 @@ from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.edits_left import EditsLeft, edits_left
 from bough_daemon.transaction.file_state import FileState, differences
 from bough_daemon.transaction.index_only import index_only
-from bough_daemon.transaction.new_files import Goal, made_ahead
+from bough_daemon.transaction.new_files import Goal, check_undisturbed, made_ahead
 from bough_daemon.transaction.terminal import Terminal
 from bough_daemon.transaction.transaction import (
     Transaction,
@@ -109,7 +109,9 @@ async def hop(
         if there is not None and moves_on:
             tree = await _with_my_edits(live, snapshot, there, theirs, both)
         async with made_ahead(live, snapshot.tree, lambda _: Goal(FileState(tree))) as ready:
-            if ready.staged is not None and not moves_on:
+            if moves_on:
+                await check_undisturbed(ready, snapshot.tree)
+            elif ready.staged is not None:
                 snapshot = await live.save()  # what was saved meanwhile was saved before the hop
             return *await live.owner.run(_enter, ready, snapshot, theirs, there, tree, kind), snapshot.tree
 

@@ -15,7 +15,7 @@ from functools import partial
 from bough_daemon.errors import HostilePath
 from bough_daemon.git.filters import Checkout, any_rules
 from bough_daemon.git.objects import EXECUTABLE, LINK, Objects
-from bough_daemon.git.paths import STAGE
+from bough_daemon.git.paths import STAGE, folders_above
 from bough_daemon.git.root_dir import RootDir, blob_id
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.transaction.context import LiveWorktree, StagedFile, StagedFiles
@@ -132,14 +132,16 @@ async def made_ahead(
 async def check_undisturbed(live: LiveWorktree, old: str) -> None:
     """Raise Disturbed if a file was saved where one comes that was made beforehand, since the files were as in `old`.
 
-    What was new there would be taken for a file that Git ignores, and would make room.
+    Or on its way, or below it: what was new there would be taken for a file that Git ignores, and would make room.
     """
     if live.staged is None:
         return
-    coming, objects, now = live.staged.files, live.store.objects, await live.save()
-    saved = await live.owner.run(lambda: [path for path, _, _ in objects.difference(old, now.tree) if path in coming])
-    if saved:
-        raise Disturbed(saved[0])
+    coming, objects, now = live.staged.files.keys(), live.store.objects, await live.save()
+    above = {folder for path in coming for folder in folders_above(path)}
+    differing = await live.owner.run(lambda: list(objects.difference(old, now.tree)))
+    for path, _, _ in differing:
+        if path in above or not coming.isdisjoint([path, *folders_above(path)]):
+            raise Disturbed(path)
 
 
 def _goal_of_many(live: LiveWorktree, old: str, new: Callable[[LiveWorktree], Goal | None]) -> Goal | None:

@@ -15,13 +15,13 @@ from bough_daemon.commands.hop import back, hop
 from bough_daemon.commands.merge import merge
 from bough_daemon.commands.restore import restore
 from bough_daemon.commands.undo import redo, undo
-from bough_daemon.errors import FilterFailed, OperationUnderWay, Unresolved
+from bough_daemon.errors import EditsConflict, FilterFailed, OperationUnderWay, Unresolved
 from bough_daemon.git.paths import STAGE
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.transaction import new_files
 from bough_daemon.transaction.new_files import NewFile
 
-from tests.daemon.moves_support import Desk, everything, git, merge_both, tree_on_disk
+from tests.daemon.moves_support import Desk, everything, files_of, git, merge_both, tree_on_disk
 from tests.daemon.support import write_files
 
 COUNT = 40
@@ -265,3 +265,31 @@ def test_line_ends_are_those_of_the_new_rules_whatever_is_saved_meanwhile(
     assert {(here.root / path).read_bytes() for path in THEIRS} == {
         content.replace(b"\n", b"\r\n") for content in THEIRS.values()
     }
+
+
+def test_what_is_saved_while_a_hop_that_moves_on_makes_its_files_is_no_one_elses(
+    here: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.teammate_at("alice", {"a.txt": b"theirs\n"})
+    here.do(hop(here.live, here.terminal, "alice", merge_both))
+    here.teammate_at("alice", THEIRS)
+    in_the_middle(here, monkeypatch, lambda: write_files(here.root, {"many/3.txt": b"mine\n"}))
+    with pytest.raises(EditsConflict):
+        here.do(hop(here.live, here.terminal, "alice", merge_both))
+    assert files_of(here.root)["many/3.txt"][1] == b"mine\n"
+    assert not (here.root / "many/4.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("comes", "saved"), [("docs", "docs/mine.txt"), ("docs/read.md", "docs"), ("docs/a/b", "docs")]
+)
+def test_what_is_saved_while_a_merge_makes_its_files_is_not_replaced_by_a_folder_or_a_file_around_it(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, comes: str, saved: str
+) -> None:
+    here.snapshot()
+    here.teammate_at("alice", {**THEIRS, comes: b"theirs\n"})
+    in_the_middle(here, monkeypatch, lambda: write_files(here.root, {saved: b"mine\n"}))
+    merged = here.do(merge(here.live, here.terminal, "alice", merge_both))
+    assert merged.result == "conflict"
+    contents = [content for _, content in files_of(here.root).values()]
+    assert {b"mine\n", b"theirs\n"} <= set(contents)
