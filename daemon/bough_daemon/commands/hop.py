@@ -23,7 +23,7 @@ from bough_daemon.store.walks import comparing
 from bough_daemon.transaction import checkpoint
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.edits_left import EditsLeft, edits_left
-from bough_daemon.transaction.file_state import FileState, differences
+from bough_daemon.transaction.file_state import Disturbed, FileState, differences
 from bough_daemon.transaction.index_only import index_only
 from bough_daemon.transaction.new_files import Goal, check_undisturbed, made_ahead
 from bough_daemon.transaction.terminal import Terminal
@@ -95,9 +95,9 @@ async def hop(
     `kind`: what happens to later edits; `solid` starts at the last solid state. `at`: an earlier snapshot of it,
     or a time, instead of the newest.
     """
-    await _begin(live, terminal)
 
     async def attempt() -> tuple[Moved, str, str]:
+        await _begin(live, terminal)
         snapshot, theirs = await live.save(), live.known(name)
         if theirs.name == live.branch.name:
             raise OwnBranch(f"{name} is your own branch", name=name)
@@ -224,6 +224,8 @@ def _earlier(live: LiveWorktree, theirs: LiveBranch, moment: str) -> LiveBranch:
 def _enter(
     live: LiveWorktree, snapshot: Snapshot, theirs: LiveBranch, there: Hop | None, tree: str, kind: HopKind
 ) -> tuple[Moved, str]:
+    if hop_now(live) != there:
+        raise Disturbed("HEAD")  # `git switch` has ended the hop meanwhile
     check_no_repository(live, snapshot.tree, tree, f"{theirs.name}'s branch")
     worktree, old = live.worktree, live.worktree.head()
     commits = _commits_made(live, there, old)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bough_daemon.api.progress import HopEnded
 from bough_daemon.commands.hop import back, hop
 from bough_daemon.commands.merge import merge
 from bough_daemon.commands.restore import restore
@@ -278,6 +279,34 @@ def test_what_is_saved_while_a_hop_that_moves_on_makes_its_files_is_no_one_elses
         here.do(hop(here.live, here.terminal, "alice", merge_both))
     assert files_of(here.root)["many/3.txt"][1] == b"mine\n"
     assert not (here.root / "many/4.txt").exists()
+
+
+@pytest.mark.parametrize("same_commit", [True, False])
+def test_a_switch_while_a_hop_makes_its_files_ends_the_hop_that_it_came_from(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, same_commit: bool
+) -> None:
+    git(here.root, "switch", "-qc", "other")
+    if not same_commit:
+        git(here.root, "commit", "-qm", "on other", "--allow-empty")
+    git(here.root, "switch", "-q", "main")
+    write_files(here.root, {"a.txt": b"mine\n"})
+    here.teammate_at("bob", {"d/b.txt": b"bob's\n"})
+    here.teammate_at("alice", THEIRS)
+    here.do(hop(here.live, here.terminal, "bob", merge_both))
+    git(here.root, "restore", ".")
+    left = list[dict[str, Any]]()
+
+    def switch() -> None:
+        git(here.root, "switch", "-q", "other")
+        write_files(here.root, {"new.txt": b"on the other branch\n"})
+        left.append(everything(here.root))
+
+    in_the_middle(here, monkeypatch, switch)
+    here.do(hop(here.live, here.terminal, "alice", merge_both))
+    assert HopEnded("bob") in here.terminal.told
+    assert tree_on_disk(here.root) == here.store.objects.commit(here.live.known("alice").tip).tree
+    here.do(back(here.live, here.terminal))
+    assert left == [everything(here.root)]
 
 
 @pytest.mark.parametrize(
