@@ -144,7 +144,7 @@ class Store:
         packs = os.path.join(alternate, "pack")
         self.is_partial = os.path.isdir(packs) and any(name.endswith(".promisor") for name in os.listdir(packs))
         write_whole(os.path.join(self.path, "config"), (CONFIG + PARTIAL * self.is_partial).encode())
-        write_whole(os.path.join(self.path, "objects", "info", "alternates"), quoted(alternate, ":") + b"\n")
+        write_whole(os.path.join(self.path, "objects", "info", "alternates"), quoted(alternate) + b"\n")
 
     @staticmethod
     def _complete(path: str) -> None:
