@@ -53,7 +53,8 @@ def main() -> int:
 def _try_mutations() -> int:
     missed = 0
     for number, mutation in enumerate(mutations.MUTATIONS):
-        command = [sys.executable, "-m", "tests.simulator", f"--mutation={number}", f"--seeds={SEEDS_OF_MUTATION}"]
+        seeds = f"--from={mutation.first}", f"--seeds={SEEDS_OF_MUTATION}"
+        command = [sys.executable, "-m", "tests.simulator", f"--mutation={number}", *seeds]
         found = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         missed += not found
         print(f"{mutation.name}: {found[:200] or 'NOT FOUND'}", flush=True)
