@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from bough_daemon.errors import (
     BareRepository,
@@ -27,10 +28,12 @@ from bough_daemon.git.remembered import (
 )
 from bough_daemon.system.children import PROCESS, GitChildren
 from bough_daemon.system.environment import UserEnvironment
+from bough_daemon.system.text import printable
 
 # What `git rev-parse` answers in any repository, and what only in a working tree.
 KINDS, FOLDERS = ("--is-bare-repository", "--is-inside-work-tree"), ("--absolute-git-dir", "--git-common-dir")
 IN_TREE = ("--show-toplevel", "--show-object-format")
+ANSWERED = "--//"  # in no path; `git rev-parse` repeats an option that it does not know
 DEFAULT_REMOTE = "origin"
 
 
@@ -105,6 +108,11 @@ class Worktree:
         """Raise UnsupportedRepository if Bough cannot handle the repository; `form`: its object format."""
         if form != "sha1":
             raise UnsupportedRepository(f"the repository uses {form} object names; Bough works with sha1")
+        if "\n" in self.common_dir or "\r" in self.common_dir:  # libgit2 takes it for two alternates
+            raise UnsupportedRepository(
+                f"the path of the repository has a line break: {printable(self.common_dir)}",
+                hint="Move the repository to a path without one.",
+            )
 
     def head(self) -> Head:
         """Return where HEAD is; raise NoCommitYet while there is no commit."""
@@ -166,11 +174,12 @@ def _plain(text: str) -> str:
 
 
 def _ask(path: str, user: UserEnvironment, *questions: str) -> list[str]:
-    command = ["git", "-C", path, "rev-parse", *questions]
+    """Return what `git rev-parse` answers to each question; a path may have line breaks."""
+    command = ["git", "-C", path, "rev-parse", *chain.from_iterable((one, ANSWERED) for one in questions)]
     code, output, errors = PROCESS.run("rev-parse", command, b"", quiet_environment(user=user), None)
     if code != 0:
         raise GitFailed(in_one_line(os.fsdecode(errors)), output=errors.decode(errors="replace"))
-    return os.fsdecode(output).rstrip("\n").split("\n")
+    return os.fsdecode(output).split(f"\n{ANSWERED}\n")[:-1]
 
 
 def _no_tree(path: str, user: UserEnvironment) -> BoughError:
