@@ -14,8 +14,9 @@ from bough_daemon.git.command import GitCommand, quoted
 from bough_daemon.git.index import WHOLE, marks_of
 from bough_daemon.git.objects import FILE, FOLDER, Objects
 from bough_daemon.git.paths import check_path, folders_above
-from bough_daemon.git.root_dir import RootDir
+from bough_daemon.git.root_dir import RootDir, read_regular
 from bough_daemon.git.rule_files import ATTRIBUTES as ATTRIBUTES_FILE
+from bough_daemon.git.rule_files import RuleFiles
 from bough_daemon.git.rules import as_pathspec
 from bough_daemon.git.worktree import DEFAULT_REMOTE, Worktree
 from bough_daemon.system.text import bounded, printable, shell_word
@@ -32,6 +33,9 @@ LARGEST_POINTER = 1024  # bytes, as Git LFS has it
 MOST_NAMED = 20  # LFS contents that one hint names
 LOSSLESS = {"lfs"}  # filters that return exactly what they were given
 AT_ONCE = 1000  # files that one git child converts
+
+OutsideRules = tuple[Mapping[str, str], Mapping[str, bytes | None]]
+"""The settings, and the content of each file of rules outside the tree."""
 
 
 def converted_on_disk(worktree: Worktree, paths: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -237,14 +241,31 @@ def _rules_outside(worktree: Worktree) -> bool:
     """Return whether the configuration, or a file outside the tree, has rules for conversions."""
     if worktree.config("core.autocrlf") in ("true", "input") or worktree.config("core.attributesFile"):
         return True
+    return any(map(os.path.exists, _usual_files(worktree)))
+
+
+def outside_rules(worktree: Worktree) -> OutsideRules:
+    """Return all that decides which files Git makes of blobs, besides the rules in a tree."""
+    named = RuleFiles(worktree).outside(ATTRIBUTES_FILE) if worktree.config("core.attributesFile") else ()
+    return worktree.settings(), {path: _content(path) for path in (*_usual_files(worktree), *named)}
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        return read_regular(path)
+    except OSError:
+        return None
+
+
+def _usual_files(worktree: Worktree) -> tuple[str, ...]:
+    """Return the files outside the tree in which Git looks for rules if no setting names another one."""
     environment = worktree.git.child_environment()
     config_home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", ""), ".config")
-    files = (
+    return (
         os.path.join(worktree.common_dir, "info", "attributes"),
         os.path.join(config_home, "git", "attributes"),
         *_system_attributes(environment.get("PATH", "")),
     )
-    return any(map(os.path.exists, files))
 
 
 @cache

@@ -43,18 +43,18 @@ class RuleFiles:
 
     def closed(self) -> dict[str, str]:
         """Return the known rules files that cannot be read now, with the reason."""
-        paths = self._seen.copy().union(*map(self._outside, OUTSIDE))
+        paths = self._seen.copy().union(*map(self.outside, OUTSIDE))
         return {path: why for path in paths if (why := self._why_closed(path)) is not None}
 
     def folders(self, name: str) -> list[str]:
         """Return the folders that an unreadable rules file called `name` covers; the top is empty."""
-        outside = self._outside(name)
+        outside = self.outside(name)
         inside = (path for path in self.closed() if os.path.basename(path) == name or path in outside)
         return ["" if path in outside else os.path.dirname(path) for path in inside]
 
     def withheld(self) -> dict[str, str]:
         """Return the unreadable rules files, with the reason and its consequence."""
-        ignores = set(self._outside(IGNORE))
+        ignores = set(self.outside(IGNORE))
         said: dict[str, str] = {}
         for path, why in self.closed().items():
             folder = os.path.dirname(path)
@@ -77,7 +77,7 @@ class RuleFiles:
         return [known[path.rpartition("/")[0]] for path in paths]
 
     def _deciding(self, path: str, name: str) -> Iterator[str]:
-        yield from self._outside(name)
+        yield from self.outside(name)
         yield name
         for folder in folders_above(path):
             yield f"{folder}/{name}"
@@ -98,7 +98,7 @@ class RuleFiles:
         # Git treats a folder, a symlink and `/dev/null` as a file without rules.
         return NO_ACCESS if kind == stat.S_IFREG and not os.access(full, os.R_OK) else None
 
-    def _outside(self, name: str) -> list[str]:
+    def outside(self, name: str) -> list[str]:
         """Return the absolute paths of the user's own rules files, which apply to the whole tree."""
         if self._outer is None:
             self._outer = self._asked()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bough_daemon.errors import OutsideWorktree, UnknownMember
+from bough_daemon.git.filters import OutsideRules
 from bough_daemon.git.objects import TreeEntry
 from bough_daemon.git.worktree import Worktree, whole
 from bough_daemon.history.branches import Branch
@@ -44,12 +45,16 @@ class StagedFile:
 
 @dataclass(frozen=True)
 class StagedFiles:
-    """The files of a change to a state of the files, in `folder`, by path; `tree`, `raw`: that state's."""
+    """The files of a change to a state of the files, in `folder`, by path.
+
+    `tree`, `raw`: that state's. `rules`: those outside the tree, under which they were made.
+    """
 
     folder: str
     tree: str
     raw: Mapping[str, str]
     files: Mapping[str, StagedFile]
+    rules: OutsideRules
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bough_daemon.errors import HostilePath
-from bough_daemon.git.filters import Checkout, any_rules
+from bough_daemon.git.filters import Checkout, any_rules, outside_rules
 from bough_daemon.git.objects import EXECUTABLE, LINK, Objects
 from bough_daemon.git.paths import STAGE, folders_above
 from bough_daemon.git.root_dir import RootDir, blob_id
@@ -160,6 +160,7 @@ def _made(live: LiveWorktree, old: str, goal: Goal) -> StagedFiles | None:
     steps = [step for step in differences(objects, FileState(old), new) if step.path not in spared]
     if len(steps) <= MANY:
         return None
+    rules = outside_rules(live.worktree)
     folder = tempfile.mkdtemp(prefix=STAGE, dir=live.scratch)
     files: dict[str, StagedFile] = {}
     try:
@@ -171,4 +172,4 @@ def _made(live: LiveWorktree, old: str, goal: Goal) -> StagedFiles | None:
     except BaseException:
         shutil.rmtree(folder)
         raise
-    return StagedFiles(folder, new.tree, dict(new.raw), files)
+    return StagedFiles(folder, new.tree, dict(new.raw), files, rules)

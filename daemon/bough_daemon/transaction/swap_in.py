@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 from bough_daemon.errors import StoreDamaged
 from bough_daemon.git.atomic_rename import DirEntry, exchange, put
-from bough_daemon.git.filters import any_rules
+from bough_daemon.git.filters import any_rules, outside_rules
 from bough_daemon.git.objects import EXECUTABLE, FILE, FOLDER, LINK, Objects, TreeEntry
 from bough_daemon.git.paths import STAGE, Blocked, folder_of, folders_above, open_folder
 from bough_daemon.git.root_dir import RootDir, blob_id, read_at, read_if_closed
@@ -124,6 +124,8 @@ class Placing:
 
     def _has_rules_of(self, worktree: Worktree, staged: StagedFiles) -> bool:
         """Return whether Git makes the same files of the same blobs as when they were made beforehand."""
+        if staged.rules != outside_rules(worktree):
+            return False
         trees = {staged.tree, self.new.tree}
         return len(trees) == 1 or not any(any_rules(worktree, self.objects, tree) for tree in trees)
 

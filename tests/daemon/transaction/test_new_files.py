@@ -256,6 +256,30 @@ def test_what_a_sparse_checkout_leaves_out_is_not_made(here: Desk, made: list[st
     assert leftovers(here) == []
 
 
+RULES: dict[str, Callable[[Path], object]] = {
+    "line ends": lambda root: git(root, "config", "core.autocrlf", "true"),
+    "own file of rules": lambda root: write_files(root, {".git/info/attributes": b"*.txt text eol=crlf\n"}),
+    "named file of rules": lambda root: write_files(root, {".git/named": b"*.txt text eol=crlf\n"}),
+    "filter": lambda root: git(root, "config", "filter.ends.smudge", "sed s/$/\\\\r/"),
+}
+
+
+@pytest.mark.parametrize("change", RULES)
+def test_files_follow_the_rules_of_the_moment_in_which_they_are_placed(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    git(here.root, "config", "core.attributesFile", str(here.root / ".git/named"))
+    git(here.root, "config", "filter.ends.smudge", "cat")
+    git(here.root, "config", "filter.ends.clean", "tr -d '\\r'")
+    here.snapshot()
+    here.teammate_at("alice", {**THEIRS, ".gitattributes": b"many/*.txt filter=ends\n"})
+    in_the_middle(here, monkeypatch, lambda: RULES[change](here.root))
+    here.do(hop(here.live, here.terminal, "alice", merge_both))
+    assert {(here.root / path).read_bytes() for path in THEIRS} == {
+        content.replace(b"\n", b"\r\n") for content in THEIRS.values()
+    }
+
+
 def test_line_ends_are_those_of_the_new_rules_whatever_is_saved_meanwhile(
     here: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
