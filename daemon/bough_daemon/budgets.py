@@ -44,6 +44,7 @@ WORDS_A_SECOND, WORDS_AT_ONCE = 200.0, 4000.0
 WORDS_UNPACED, WORDS_IN_TURNS = 300.0, 1000.0  # without a wait; a second, after those
 PACK_COST = 10  # words that a pack counts for
 WANT_COST = 20  # words that a question for a pack counts for: a child makes it in about 25 ms
+WANT_TURN = 0.05  # seconds between such questions of one member who asks many: half a core is left for others
 ADMISSION_COST = 10  # words that an admission counts for which is not known yet: it takes 0.6 ms to see if it is valid
 RECEIPT_COST = 2  # words that a receipt counts for: it takes 0.1 ms to see who signed it
 WASTED_COST = 20  # words that one counts for which was of no use: honest members say few of these
@@ -99,11 +100,14 @@ class Pace:
     _owed: float = 0.0
     _last: float = 0.0
 
-    def after(self, words: float, now: float) -> float:
-        """Count messages that arrived at `now` (seconds, monotonic); return how long to wait before the next one."""
+    def after(self, words: float, now: float, turn: float = 0.0) -> float:
+        """Count messages that arrived at `now` (seconds, monotonic); return how long to wait before the next one.
+
+        `turn`: seconds that they take from others at least, if they are not among the first.
+        """
         self._owed = max(0.0, self._owed - (now - self._last) * self.rate) + words
         self._last = now
-        turn = words / self.in_turns if self._owed > self.unpaced else 0.0
+        turn = max(turn, words / self.in_turns) if self._owed > self.unpaced else 0.0
         return max(turn, (self._owed - self.most) / self.rate)
 
 

@@ -29,6 +29,7 @@ from bough_daemon.budgets import (
     TALK_AT_ONCE,
     TALK_COST,
     WANT_COST,
+    WANT_TURN,
     WASTED_COST,
     WORDS_A_SECOND,
     WORDS_AT_ONCE,
@@ -396,7 +397,8 @@ class Connections:
         weight, link = _weight(word, self.exchange.roster.admissions), self.exchange.links[member]
         self.do(hear(member, word, now_ms()))
         wasted, link.wasted = link.wasted, 0
-        await asyncio.sleep(pace.after(weight + wasted * WASTED_COST, time.monotonic()))
+        turn = WANT_TURN if isinstance(word, Want) else 0.0
+        await asyncio.sleep(pace.after(weight + wasted * WASTED_COST, time.monotonic(), turn))
 
     async def _write(self, member: str, pipe: Pipe) -> None:
         session = self._sessions[member]

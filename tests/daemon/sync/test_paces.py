@@ -40,7 +40,9 @@ def test_many_words_at_once_take_turns_with_others_and_too_many_wait() -> None:
     pace = Pace(rate=200.0, most=1000.0, unpaced=100.0, in_turns=500.0)
     assert [pace.after(1, 0.0) for _ in range(100)] == [0.0] * 100
     assert [pace.after(1, 0.0) for _ in range(900)] == [1 / 500] * 900
-    assert pace.after(200, 0.0) == 1.0
+    assert pace.after(1, 0.0, turn=0.1) == 0.1
+    assert pace.after(199, 0.0) == 1.0
     assert pace.after(1, 10.0) == 0.0
+    assert pace.after(1, 10.0, turn=0.1) == 0.0
     endless = Pace(rate=1.0, most=100.0)
     assert [endless.after(50, 0.0) for _ in range(3)] == [0.0, 0.0, 50.0]
