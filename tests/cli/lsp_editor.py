@@ -54,7 +54,7 @@ class Editor(LanguageClient):
     async def inline(
         self, document: types.TextDocumentIdentifier, line: int, character: int, unasked: bool = False
     ) -> list[str]:
-        """Ask for inline completions, as one who pauses (`unasked`) or who presses the key for them."""
+        """Ask for inline completions, as an editor does after a pause (`unasked`) or when their key is pressed."""
         kinds = types.InlineCompletionTriggerKind
         context = types.InlineCompletionContext(kinds.Automatic if unasked else kinds.Invoked)
         params = types.InlineCompletionParams(context, document, types.Position(line, character))
@@ -72,7 +72,7 @@ class Editor(LanguageClient):
         return edit.new_text, edit.range.start.character, str(answer.items[0].documentation)
 
     async def until(self, document: types.TextDocumentIdentifier, line: int, character: int, wanted: str) -> None:
-        """Ask, as one who types on, until a text is suggested."""
+        """Ask again and again, as during typing, until a text is suggested."""
         async with asyncio.timeout(PATIENCE):
             found = await self.inline(document, line, character)
             while wanted not in found:

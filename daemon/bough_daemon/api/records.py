@@ -60,7 +60,7 @@ class TeammateStatus(PlainRecord):
     they fold this branch's edits if it is their guest: `fold`, `ask` (they have yet to decide) or `off`. `hub`: a
     member without a working tree, who keeps every branch. `sharing_paused_at`: when they paused sharing; 0: not
     paused, as far as is known. `would_land`: what their branch would land; None: unknown. `since_merge`: how many
-    snapshots they have made since the state that was merged here; None: nothing of theirs was, as far as is known.
+    snapshots they have made since the state that was merged here; None: as far as is known, none was.
     """
 
     name: str

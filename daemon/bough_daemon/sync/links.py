@@ -72,8 +72,8 @@ class Link:
     """The knowledge about one connected peer, and the messages still to be sent to it."""
 
     holds: dict[Key, State] = field(default_factory=dict)  # newest state that it says it holds
-    early: dict[Key, State] = field(default_factory=dict)  # that it holds, of those who are not in the team here
-    unsure: set[Key] = field(default_factory=set)  # those of `holds` that were early: it may have dropped them, too
+    early: dict[Key, State] = field(default_factory=dict)  # states that it holds of people who are not members here
+    unsure: set[Key] = field(default_factory=set)  # of `holds`, what was early: it may have dropped that too
     offered: dict[Key, State] = field(default_factory=dict)  # announced and not answered yet
     declined: dict[Key, int] = field(default_factory=dict)  # it cannot accept this one or any before
     unable: dict[Key, int] = field(default_factory=dict)  # it cannot send this one or any before
