@@ -39,9 +39,13 @@ def read_at(folder: int, name: str) -> tuple[int, bytes]:
         return kind, os.fsencode(os.readlink(name, dir_fd=folder))
     if kind in (FOLDER, OTHER):
         return kind, b""
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    with os.fdopen(descriptor, "rb") as source:
+    with os.fdopen(_opened(folder, name), "rb") as source:
         return kind, source.read()
+
+
+def _opened(folder: int, name: str) -> int:
+    """Return a file in an open folder, open for reading; no symlink is followed, and no pipe is waited for."""
+    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
 
 
 def read_regular(path: str) -> bytes:
@@ -59,7 +63,7 @@ def is_being_written(folder: int, name: str) -> bool:
     The kernel grants a read lease on a file only while nobody has it open for writing (fcntl(2), F_SETLEASE). Anyone
     who opens it in these microseconds waits, and we get a signal: one that is ignored, not SIGIO, which would kill.
     """
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    descriptor = _opened(folder, name)
     try:
         return _is_open_for_writing(descriptor)
     finally:
@@ -72,7 +76,7 @@ def read_if_closed(folder: int, name: str) -> tuple[int, bytes] | None:
     The lease, which `is_being_written` explains, is held while the file is read: nobody can begin to write meanwhile.
     """
     try:
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        descriptor = _opened(folder, name)
     except OSError:
         return read_at(folder, name)  # a symlink, or unreadable
     try:

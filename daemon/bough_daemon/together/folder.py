@@ -409,10 +409,9 @@ class WorktreeFolder:
         self._attempts += 1
         if self._attempts <= MOST_ATTEMPTS:
             (folds, newest), index = earlier_folds(self.live.store.objects, mine.oid, time.time()), self._index_state()
-            made = [
-                one for fold in folds if not _is_newer(index, fold.after) for one in self._folded_in(fold)
-            ]  # all of them, before the first is noted: this may fail
-            for path, one in made:
+            unchanged = (fold for fold in folds if not _is_newer(index, fold.after))
+            found = [one for fold in unchanged for one in self._folded_in(fold)]  # may fail: nothing is noted then
+            for path, one in found:
                 self.recent.note(path, one)
             self._folded, self._index_then = newest, index
         self._remembers = True

@@ -116,10 +116,7 @@ async def made_ahead(
     differs when they are placed is made then. With few files nothing is made, and `staged` is None.
     """
     goal = await live.owner.run(_goal_of_many, live, old, new)
-    if goal is None:
-        yield live
-        return
-    staged = await live.beside(partial(_made, old=old, goal=goal))
+    staged = await live.beside(partial(_made, old=old, goal=goal)) if goal is not None else None
     if staged is None:
         yield live
         return

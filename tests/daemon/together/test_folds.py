@@ -54,6 +54,14 @@ def brings(made: Company, one: SeatedMember, line: bytes, other: SeatedMember) -
     assert other.fold() and line in text(other)
 
 
+def text_before_a_fold(made: Company, alice: SeatedMember, bob: SeatedMember) -> bytes:
+    """Let bob's line be folded into alice's file, and return what an editor may have read before."""
+    exchange(made, alice, bob)
+    old = (alice.root / "a.txt").read_bytes()
+    brings(made, bob, b"bob", alice)
+    return old
+
+
 def text(member: SeatedMember) -> list[bytes]:
     return (member.root / "a.txt").read_bytes().splitlines()
 
@@ -103,9 +111,7 @@ def test_folds_that_cannot_be_read_at_first_are_read_again_a_few_times(
     pair: Pair, failures: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, alice, bob = pair
-    exchange(made, alice, bob)
-    old = (alice.root / "a.txt").read_bytes()
-    brings(made, bob, b"bob", alice)
+    old = text_before_a_fold(made, alice, bob)
     alice.write("a.txt", old + b"alice\n")
     alice.start()
     real, left = alice.unconverted, failures
@@ -131,9 +137,7 @@ def test_what_is_meant_to_take_a_fold_away_does_so_after_a_start_too(
     pair: Pair, meant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, alice, bob = pair
-    exchange(made, alice, bob)
-    old = (alice.root / "a.txt").read_bytes()
-    brings(made, bob, b"bob", alice)
+    old = text_before_a_fold(made, alice, bob)
     if meant == "add":
         later = time.time() + 10
         os.utime(Path(alice.worktree.git_dir, "index"), (later, later))  # Git has written it since

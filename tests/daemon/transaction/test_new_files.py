@@ -71,6 +71,13 @@ def in_the_middle(here: Desk, monkeypatch: pytest.MonkeyPatch, work: Callable[[]
     return taken
 
 
+def check_line_ends(here: Desk) -> None:
+    """Check that alice's files are here, with the line ends of the rules."""
+    assert {(here.root / path).read_bytes() for path in THEIRS} == {
+        content.replace(b"\n", b"\r\n") for content in THEIRS.values()
+    }
+
+
 def leftovers(here: Desk) -> list[str]:
     return [*os.listdir(here.live.scratch), *(name for name in os.listdir(here.root) if name.startswith(STAGE))]
 
@@ -275,9 +282,7 @@ def test_files_follow_the_rules_of_the_moment_in_which_they_are_placed(
     here.teammate_at("alice", {**THEIRS, ".gitattributes": b"many/*.txt filter=ends\n"})
     in_the_middle(here, monkeypatch, lambda: RULES[change](here.root))
     here.do(hop(here.live, here.terminal, "alice", merge_both))
-    assert {(here.root / path).read_bytes() for path in THEIRS} == {
-        content.replace(b"\n", b"\r\n") for content in THEIRS.values()
-    }
+    check_line_ends(here)
 
 
 def test_line_ends_are_those_of_the_new_rules_whatever_is_saved_meanwhile(
@@ -287,9 +292,7 @@ def test_line_ends_are_those_of_the_new_rules_whatever_is_saved_meanwhile(
     here.teammate_at("alice", {**THEIRS, ".gitattributes": b"*.txt text eol=crlf\n"})
     in_the_middle(here, monkeypatch, lambda: write_files(here.root, {"other.md": b"saved meanwhile\n"}))
     here.do(merge(here.live, here.terminal, "alice", merge_both))
-    assert {(here.root / path).read_bytes() for path in THEIRS} == {
-        content.replace(b"\n", b"\r\n") for content in THEIRS.values()
-    }
+    check_line_ends(here)
 
 
 def test_what_is_saved_while_a_hop_that_moves_on_makes_its_files_is_no_one_elses(

@@ -6,6 +6,8 @@ import asyncio
 import errno
 import os
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,17 @@ def stage(top: str, name: str) -> str:
     return folder
 
 
+@asynccontextmanager
+async def removing(files: ReplacedFiles) -> AsyncIterator[asyncio.Task[None]]:
+    """Have them removed until the end of the block."""
+    task = asyncio.create_task(files.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
 def replaced(here: Desk) -> str:
     return os.path.join(here.store.folder, "stage", ".replaced")
 
@@ -35,14 +48,12 @@ def test_what_is_discarded_goes_and_so_does_what_a_killed_daemon_left(here: Desk
 
     async def scene() -> None:
         files = ReplacedFiles(here.store)
-        removing = asyncio.create_task(files.run())
-        await until(lambda: os.listdir(replaced(here)) == [])
-        folder = stage(here.store.folder, "new")
-        await asyncio.to_thread(files.discard, folder)
-        assert not os.path.exists(folder)
-        await until(lambda: os.listdir(replaced(here)) == [])
-        removing.cancel()
-        await asyncio.wait([removing])
+        async with removing(files):
+            await until(lambda: os.listdir(replaced(here)) == [])
+            folder = stage(here.store.folder, "new")
+            await asyncio.to_thread(files.discard, folder)
+            assert not os.path.exists(folder)
+            await until(lambda: os.listdir(replaced(here)) == [])
 
     asyncio.run(scene())
 
@@ -57,13 +68,13 @@ def test_the_end_of_the_daemon_does_not_wait_for_them(here: Desk, monkeypatch: p
         goes_on.wait(10)
 
     async def scene() -> None:
-        removing = asyncio.create_task(ReplacedFiles(here.store).run())
+        task = asyncio.create_task(ReplacedFiles(here.store).run())
         assert await asyncio.to_thread(begun.wait, 10)
-        removing.cancel()
+        task.cancel()
         await asyncio.sleep(0)  # the cancellation is heard
         goes_on.set()
-        await asyncio.wait([removing])
-        assert removing.cancelled()
+        await asyncio.wait([task])
+        assert task.cancelled()
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "unlink", slow)
@@ -85,16 +96,14 @@ def test_a_purge_removes_them_all_while_the_daemon_does(here: Desk, monkeypatch:
 
     async def scene() -> None:
         files = ReplacedFiles(here.store)
-        removing = asyncio.create_task(files.run())
-        assert await asyncio.to_thread(begun.wait, 10)
-        remove_now(here.store)
-        assert os.listdir(replaced(here)) == []
-        goes_on.set()
-        await asyncio.to_thread(files.discard, stage(here.store.folder, "new"))
-        await until(lambda: os.listdir(replaced(here)) == [])
-        removing.cancel()
-        await asyncio.wait([removing])
-        assert removing.cancelled()
+        async with removing(files) as task:
+            assert await asyncio.to_thread(begun.wait, 10)
+            remove_now(here.store)
+            assert os.listdir(replaced(here)) == []
+            goes_on.set()
+            await asyncio.to_thread(files.discard, stage(here.store.folder, "new"))
+            await until(lambda: os.listdir(replaced(here)) == [])
+        assert task.cancelled()
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "unlink", slow)
@@ -115,11 +124,9 @@ def test_a_folder_that_cannot_be_removed_does_not_keep_the_others(
         real(path)
 
     async def scene() -> None:
-        removing = asyncio.create_task(ReplacedFiles(here.store).run())
-        await until(lambda: os.listdir(replaced(here)) == [first])
-        removing.cancel()
-        await asyncio.wait([removing])
-        assert removing.cancelled()
+        async with removing(ReplacedFiles(here.store)) as task:
+            await until(lambda: os.listdir(replaced(here)) == [first])
+        assert task.cancelled()
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "unlink", unlink)
@@ -134,14 +141,12 @@ def test_a_file_in_place_of_their_folder_is_no_failure(here: Desk) -> None:
 
     async def scene() -> None:
         files = ReplacedFiles(here.store)
-        removing = asyncio.create_task(files.run())
-        await until(lambda: not files._more.is_set())
-        await asyncio.sleep(0)
-        os.unlink(replaced(here))
-        files.discard(stage(here.store.folder, "new"))
-        await until(lambda: os.listdir(replaced(here)) == [])
-        removing.cancel()
-        await asyncio.wait([removing])
+        async with removing(files):
+            await until(lambda: not files._more.is_set())
+            await asyncio.sleep(0)
+            os.unlink(replaced(here))
+            files.discard(stage(here.store.folder, "new"))
+            await until(lambda: os.listdir(replaced(here)) == [])
 
     asyncio.run(scene())
 
